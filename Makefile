@@ -1,0 +1,65 @@
+# Everything starts here: `make lab` and `make test` set up what they need by themselves.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv/bin
+export PATH := $(CURDIR)/$(VENV):$(PATH)
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export MOLECULE_GLOB := molecule/*/molecule.yml
+export MOLECULE_EPHEMERAL_DIRECTORY := $(CURDIR)/.cache/molecule
+ROLE ?=
+ROLES := $(notdir $(wildcard roles/*))
+PYTEST := $(VENV)/pytest
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: setup
+setup:
+	@tools/setup.sh
+
+.PHONY: lab
+lab: setup ## Boot the lab, deploy the platform onto it and say where to look
+	@./lab/lab up
+	@ansible-playbook site.yml
+	@tools/where.py
+
+.PHONY: test
+test: setup lint unit molecule e2e ## Run everything that protects what exists: lint, unit, role tests, the platform end to end
+
+.PHONY: lint
+lint: setup ## Check style and types
+	@ruff check .
+	@ruff format --check .
+	@mypy
+	@ansible-lint
+
+.PHONY: unit
+unit: setup ## Run the unit tests (seconds), also those of the applications
+	@$(PYTEST) tests/unit
+	@tools/test-apps.sh
+
+.PHONY: e2e
+e2e: setup ## Make a lab from nothing, deploy, break it and check every promise
+	@$(PYTEST) tests/e2e -v
+
+.PHONY: molecule
+molecule: setup ## Test the roles on hosts of their own; one of them with ROLE=name
+	@tools/molecule.sh $(or $(ROLE),$(ROLES))
+
+.PHONY: faults
+faults: setup ## Repeat every fault five times on the running lab and print a table (about an hour)
+	@$(PYTEST) tests/faults -v
+
+.PHONY: bench
+bench: setup ## Measure deploys, second runs and the idle lab; prints figures
+	@$(VENV)/python -m tests.bench
+
+.PHONY: lab-down
+lab-down: setup ## Stop the lab; its disks stay for the next `make lab`
+	@./lab/lab down
+
+.PHONY: clean
+clean: lab-down ## Stop the lab and remove its disks, the virtual environment and caches of this checkout
+	@./lab/lab clean
+	@rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""What the end-to-end tests, the faults and the benches share."""

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Runs the molecule scenarios named on the command line, one after the other, and says which failed.
+set -uo pipefail
+failed=()
+for role in "$@"; do
+  printf '\033[1m== molecule: %s\033[0m\n' "$role"
+  started=$SECONDS
+  molecule -c .config/molecule/config.yml test --scenario-name "$role" || failed+=("$role")
+  printf '== molecule: %s took %d s\n' "$role" $((SECONDS - started))
+done
+if ((${#failed[@]})); then
+  echo "Failed: ${failed[*]}. One alone: make molecule ROLE=${failed[0]}" >&2
+  exit 1
+fi
