@@ -1,0 +1,24 @@
+"""Faults under load: nothing acknowledged is lost or doubled, and writes go on within the profile's promise."""
+
+import time
+
+import pytest
+
+from tests.support.faults import FAULTS, run_fault
+from tests.support.playbook import playbook
+
+PROMISE = 12.0  # seconds: profile `fast`, any single fault (docs/postgres.md)
+
+
+@pytest.mark.parametrize("name", ["kill-primary", "cut-primary-site"])
+def test_orders_survive(lab, logs, name):
+    outcome = run_fault(lab, FAULTS[name], logs / f"fault-{name}-{int(time.time())}.log")
+    print(outcome.line())
+    assert outcome.contradictions == []
+    assert outcome.write_gap <= PROMISE, outcome.line()
+
+
+def test_the_rejoined_platform_is_converged(lab, logs):
+    run = playbook("site.yml", log=logs / "after-faults.log")
+    assert run.rc == 0, run.output[-4000:]
+    assert not run.hosts_changed, run.changed_tasks()

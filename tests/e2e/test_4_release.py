@@ -1,0 +1,64 @@
+"""A new release of one service under load: only it restarts, and nobody sees a failed request."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support.load import Load
+from tests.support.playbook import ROOT, playbook
+
+APP_HOSTS = ["msk-app1", "msk-app2", "spb-app1"]
+
+
+def running(lab, hosts=APP_HOSTS):
+    """Main process of every instance of the shop, by host and unit."""
+    found = {}
+    for host in hosts:
+        done = lab.run(
+            host, ["systemctl", "show", "--property=Id,MainPID", "users@*", "products@*", "orders@*"]
+        )
+        for block in done.stdout.strip().split("\n\n"):
+            fields = dict(line.split("=", 1) for line in block.splitlines())
+            found[host, fields["Id"]] = fields["MainPID"]
+    return found
+
+
+@pytest.fixture
+def new_release(tmp_path):
+    """The shop's applications with one changed line in `products`, as the user's next commit would have."""
+    shutil.copytree(ROOT / "apps", tmp_path / "apps", ignore=shutil.ignore_patterns(".venv", "__pycache__", ".cache"))
+    init = Path(tmp_path / "apps/products/src/products/__init__.py")
+    init.write_text(init.read_text() + "\n# The next release.\n")
+    return tmp_path / "apps/products"
+
+
+def test_release_under_load_restarts_only_its_service(lab, logs, new_release):
+    before = running(lab)
+    with Load(lab, logs / "release-load.log", seconds=150, orders=3, reads=15) as load:
+        override = '{"services_override": {"products": {"app": "%s"}}}' % new_release
+        run = playbook("site.yml", "-e", override, log=logs / "release.log")
+    print(f"release: {run.seconds:.0f} s; {load.summary()}")
+    assert run.rc == 0, run.output[-4000:]
+    after = running(lab)
+    restarted = {unit.split("@")[0] for (host, unit), pid in after.items() if before[host, unit] != pid}
+    assert restarted == {"products"}
+    assert all(before[at] != pid for at, pid in after.items() if at[1].startswith("products@"))
+    assert load.ledger.failures() == []
+    assert load.lost_or_doubled() == []
+
+
+def test_deploys_to_the_rest_while_a_host_is_dead(lab, logs):
+    lab.kill("msk-app2")
+    alive = [host for host in APP_HOSTS if host != "msk-app2"]
+    before = running(lab, alive)
+    run = playbook("site.yml", log=logs / "release-dead-host.log")
+    assert run.rc == 0, run.output[-4000:]
+    assert "msk-app2" in run.output
+    after = running(lab, alive)
+    assert {at[1].split("@")[0] for at, pid in after.items() if before[at] != pid} == {"products"}
+    lab.boot("msk-app2")
+    lab.wait("msk-app2")
+    run = playbook("site.yml", log=logs / "release-catch-up.log")
+    assert run.rc == 0, run.output[-4000:]
+    assert set(run.hosts_changed) == {"msk-app2"}, run.changed_tasks()

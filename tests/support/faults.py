@@ -1,0 +1,95 @@
+"""The faults that the platform promises to survive, each run under load and judged by the offline checker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import Lab
+
+from tests.support.cluster import primary, standby, wait_settled
+from tests.support.load import Load
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault: how it begins and how it is undone, given the lab, the primary and the standby.
+
+    hold: seconds between the two, under load. total: seconds of load.
+    """
+
+    name: str
+    begin: Callable[[Lab, str, str], None]
+    end: Callable[[Lab, str, str], None]
+    hold: float = 20.0
+    total: float = 40.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What clients saw: contradictions of the ledger, write gap and time to be whole again in seconds."""
+
+    fault: str
+    primary: str
+    contradictions: list[str]
+    write_gap: float
+    whole_after: float
+    summary: str
+
+    def line(self) -> str:
+        """The outcome for a table."""
+        lost = f"{len(self.contradictions)} CONTRADICTIONS" if self.contradictions else "nothing lost or doubled"
+        return (
+            f"{self.fault:24} primary {self.primary:10} write gap {self.write_gap:5.1f} s, whole again {self.whole_after:4.1f} s "
+            f"after healing, {lost} ({self.summary})"
+        )
+
+
+def site(host: str) -> str:
+    """The site in a lab host's name."""
+    return host.split("-")[0]
+
+
+def boot(lab: Lab, host: str) -> None:
+    """Power a host on and wait until it answers."""
+    lab.boot(host)
+    lab.wait(host)
+
+
+def healing(begin: Callable[[Lab, str, str], None]) -> tuple[Callable[[Lab, str, str], None], ...]:
+    """A fault of the network, with what undoes it."""
+    return begin, lambda lab, _primary, _standby: lab.heal()
+
+
+FAULTS = {
+    fault.name: fault
+    for fault in (
+        Fault("kill-primary", lambda lab, p, s: lab.kill(p), lambda lab, p, s: boot(lab, p)),
+        Fault("power-loss-primary", lambda lab, p, s: lab.power_loss(p), lambda lab, p, s: boot(lab, p)),
+        Fault("kill-standby", lambda lab, p, s: lab.kill(s), lambda lab, p, s: boot(lab, s)),
+        Fault("cut-primary-site", *healing(lambda lab, p, s: lab.cut(site(p)))),
+        Fault("cut-link-datacenters", *healing(lambda lab, p, s: lab.cut_link("msk", "spb"))),
+        Fault("cut-link-primary-witness", *healing(lambda lab, p, s: lab.cut_link(site(p), "wit"))),
+        Fault("cut-link-standby-witness", *healing(lambda lab, p, s: lab.cut_link(site(s), "wit"))),
+        Fault("kill-app-host", lambda lab, p, s: lab.kill("msk-app1"), lambda lab, p, s: boot(lab, "msk-app1")),
+        Fault("kill-edge", lambda lab, p, s: lab.kill("msk-edge1"), lambda lab, p, s: boot(lab, "msk-edge1")),
+        Fault("kill-witness", lambda lab, p, s: lab.kill("wit1"), lambda lab, p, s: boot(lab, "wit1")),
+    )
+}
+
+
+def run_fault(lab: Lab, fault: Fault, log: Path) -> Outcome:
+    """Run one fault under load on a whole platform and judge it. Raises AssertionError when it does not become whole."""
+    wait_settled(lab)
+    leader, follower = primary(lab), standby(lab)
+    with Load(lab, log, seconds=fault.total) as load:
+        time.sleep(5)
+        fault.begin(lab, leader, follower)
+        time.sleep(fault.hold)
+        fault.end(lab, leader, follower)
+    whole_after = wait_settled(lab)
+    return Outcome(
+        fault.name, leader, load.lost_or_doubled(), load.ledger.write_gap(), whole_after, load.summary()
+    )

@@ -1,0 +1,59 @@
+"""A user at a terminal on `world`: curl, one edge, one person."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from lab import Lab
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Status (0 when nothing answered), headers in lower case, body as text."""
+
+    status: int
+    headers: dict[str, str]
+    text: str
+
+    def json(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.text)
+
+
+@dataclass
+class Browser:
+    """Requests from `world` through one edge's address; certificates are verified."""
+
+    lab: Lab
+    edge: str | None
+    name: str
+    headers: dict[str, str] = field(default_factory=dict)
+    ca: str = "/etc/ssl/tandem-lab-ca.pem"
+
+    def trust(self, pem: str) -> None:
+        """Put the lab's authority on `world`, as a user would import it."""
+        self.lab.run("world", ["tee", self.ca], input=pem).check_returncode()
+
+    def ask(
+        self, method: str, path: str, body: Any = None, scheme: str = "https", data: str | None = None, **headers: str
+    ) -> Answer:
+        """Send one request; underscores in header names become dashes."""
+        command = ["curl", "-sS", "-i", "--max-time", "15", "--cacert", self.ca, "-X", method]
+        if self.edge:
+            for port in (80, 443):
+                command += ["--resolve", f"{self.name}:{port}:{self.edge}"]
+        if body is not None:
+            data = json.dumps(body)
+        if data is not None:
+            command += ["-H", "Content-Type: application/json", "--data-binary", data]
+        for key, value in {**self.headers, **headers}.items():
+            command += ["-H", f"{key.replace('_', '-')}: {value}"]
+        done = self.lab.run("world", [*command, f"{scheme}://{self.name}{path}"], timeout=30)
+        if done.returncode:
+            return Answer(0, {}, done.stderr)
+        head, _, text = done.stdout.replace("\r\n", "\n").partition("\n\n")
+        first, *rest = head.splitlines()
+        pairs = (line.partition(":") for line in rest)
+        return Answer(int(first.split()[1]), {key.lower(): value.strip() for key, _, value in pairs}, text)
