@@ -22,7 +22,7 @@ setup:
 lab: setup ## Boot the lab, deploy the platform onto it and say where to look
 	@./lab/lab up
 	@ansible-playbook site.yml
-	@tools/where.py
+	@$(VENV)/python -m tools.where
 
 .PHONY: test
 test: setup lint unit molecule e2e ## Run everything that protects what exists: lint, unit, role tests, the platform end to end
@@ -48,7 +48,7 @@ molecule: setup ## Test the roles on hosts of their own; one of them with ROLE=n
 	@tools/molecule.sh $(or $(ROLE),$(ROLES))
 
 .PHONY: faults
-faults: setup ## Repeat every fault five times on the running lab and print a table (about an hour)
+faults: setup ## Run every fault five times on the running lab and print a table (about two hours)
 	@$(PYTEST) tests/faults -v
 
 .PHONY: bench
