@@ -40,8 +40,8 @@ options:
   files:
     description:
       - Files to have. Keys C(path), C(owner) (root), C(group) (root), C(mode) ("0644"), C(notify), C(when).
-      - The content comes from exactly one of C(template) (with C(vars) for this file alone), C(source) (a file
-        in the role's files/, or an absolute path on the controller; bytes as they are) and C(content) (text).
+      - The content comes from exactly one of C(template) (with C(vars) for this file alone), C(source) (one
+        of the role's files/, or an absolute path on the controller; bytes as they are) and C(content) (text).
       - C(validate) is a command, run without a shell, with C(%s) for the path of a private copy of the file.
       - C(secret) never shows the content. C(backup) keeps the replaced file beside the new one.
       - Together up to 4 MiB; larger things belong to ansible.builtin.copy.
