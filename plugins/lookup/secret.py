@@ -22,7 +22,8 @@ description:
   - Returns a secret from the environment's own folder on the controller. A secret that does not exist yet is
     made, also in check mode, because the folder is the controller's store and not a managed host.
   - When a vault password is configured (C(--vault-id), C(ANSIBLE_VAULT_PASSWORD_FILE)), new secrets are
-    stored encrypted with ansible-vault. Secrets that are encrypted are decrypted, others are read as they are.
+    stored encrypted with ansible-vault. Secrets that are encrypted are decrypted, others are read as they
+    are.
   - Several hosts that ask for the same new secret at once get the same value.
   - To give a secret of one's own, put it into the file before the first run. To replace one, remove its file.
 options:

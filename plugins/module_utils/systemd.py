@@ -200,15 +200,9 @@ def _settled(found: Found) -> bool:
 
 def describe(name: str, found: Found) -> str:
     """Return why a unit is not as wanted, with the end of its journal."""
+    options = ["--no-pager", "--quiet", "--output=short-iso", f"--lines={JOURNAL_LINES}"]
     journal = subprocess.run(
-        [
-            "journalctl",
-            "--no-pager",
-            "--quiet",
-            "--output=short-iso",
-            f"--lines={JOURNAL_LINES}",
-            f"--unit={name}",
-        ],
+        ["journalctl", *options, f"--unit={name}"],
         check=False,
         capture_output=True,
         text=True,

@@ -45,13 +45,14 @@ options:
         type: bool
       masked:
         description:
-          - Whether it can be started at all. Works before the package is installed, which keeps a package from
-            starting its daemon. Stops a running unit.
+          - Whether it is kept from starting. Works before the package is installed, which keeps a package
+            from starting its daemon. Stops a running unit.
         type: bool
   daemon_reload:
     description:
       - C(auto) reloads systemd when the unit file of a listed unit changed on disk.
-      - C(always) is for changes that systemd doesn't notice by itself, such as a service behind a listed timer.
+      - C(always) is for changes that systemd doesn't notice by itself, such as a service behind a listed
+        timer.
       - A reload alone does not count as a change.
     type: str
     choices: [auto, always, never]

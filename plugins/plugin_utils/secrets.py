@@ -60,9 +60,7 @@ class Store:
         except OSError as error:
             raise SecretError(f"secret {name}: {error.strerror} ({path})") from None
         if not value.strip():
-            raise SecretError(
-                f"secret {name}: {path} is empty. Next: remove the file to have a new one made."
-            )
+            raise SecretError(f"secret {name}: {path} is empty. Next: remove it to have a new one made.")
         return value if kind != "random" else value.strip()
 
     def _path(self, name: str) -> Path:
