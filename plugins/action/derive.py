@@ -1,0 +1,112 @@
+# Copyright The Tandem authors
+# SPDX-License-Identifier: Apache-2.0
+"""Validate the inventory and derive everything from it, on the controller alone. Documented in modules/derive.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.plugins.action import ActionBase
+
+try:
+    from ..plugin_utils.derive import Inputs, derive
+    from ..plugin_utils.plain import plain
+    from ..plugin_utils.problems import Report, shown, text_of
+    from ..plugin_utils.project_files import ControllerFiles
+    from ..plugin_utils.settings import HOST_VARIABLES, PREFIX
+
+    MISSING = None
+except ImportError as error:
+    MISSING = error
+
+GROUP = "platform"
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core has no types
+    """The action of ``tandem.platform.derive``."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _VALID_ARGS = frozenset()
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the derived structure, or fail with the list of all problems."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        if MISSING is not None:
+            raise AnsibleActionFail(
+                f"The controller's Python lacks a library of Tandem: {MISSING}. Cure: pip install 'pydantic>=2.7' "
+                "where ansible-playbook is installed."
+            )
+        report = Report()
+        inputs = read_inputs(task_vars or {}, report)
+        derivation = derive(inputs, ControllerFiles())
+        problems = [*report.problems, *derivation.problems]
+        if problems or derivation.platform is None:
+            result.update(
+                failed=True,
+                msg=text_of(problems),
+                problems=[vars(problem) for problem in sorted(set(problems))],
+            )
+            return result
+        # The whole structure is long; -vvv shows it, and playbooks/config.yml shows it well.
+        result.update(derivation.platform, changed=False, _ansible_verbose_override=True)
+        return result
+
+
+def read_inputs(task_vars: Mapping[str, Any], report: Report) -> Inputs:
+    """Return the inventory as plain data: variables of the hosts of group ``platform``, evaluated for each host."""
+    hostvars = task_vars["hostvars"]
+    groups = {str(name): [str(host) for host in hosts] for name, hosts in task_vars["groups"].items()}
+    hosts = groups.get(GROUP, [])
+    raw = {host: hostvars.raw_get(host) for host in hosts}
+    common: dict[str, Any] = {}
+    for host in hosts:
+        for key in sorted(raw[host]):
+            if is_common(key) and key not in common:
+                common[key] = plain(key, lambda key=key, host=host: hostvars[host][key], AnsibleError, report)
+    _check_common(common, raw, report)
+    if hosts:
+        _add_defaults(common, raw[hosts[0]])
+    platform = {key: value for key, value in common.items() if key.startswith(PREFIX)}
+    return Inputs(
+        platform=platform,
+        services=common.get("services"),
+        override=common.get("services_override"),
+        groups=groups,
+        hosts={host: _host_variables(host, raw[host], hostvars, report) for host in hosts},
+    )
+
+
+def is_common(key: str) -> bool:
+    """Tell whether a variable describes the platform, not one host."""
+    return key in {"services", "services_override"} or (key.startswith(PREFIX) and key not in HOST_VARIABLES)
+
+
+def _check_common(common: Mapping[str, Any], raw: Mapping[str, Mapping[str, Any]], report: Report) -> None:
+    """Refuse a platform's variable that some hosts have and others do not, or with another value."""
+    for key in common:
+        values = {host: variables.get(key) for host, variables in raw.items()}
+        first = next(iter(values.values()))
+        others = [host for host, value in values.items() if value != first]
+        if others:
+            report.refuse(
+                key,
+                f"differs between hosts: {shown(others[:3])} see another value than {next(iter(values))}",
+                "set it once for all hosts, in group_vars/all",
+            )
+
+
+def _add_defaults(common: dict[str, Any], variables: Mapping[str, Any]) -> None:
+    folder = str(variables.get("inventory_dir") or "")
+    if folder:
+        common.setdefault("platform_secrets_dir", f"{folder}/secrets")
+
+
+def _host_variables(host: str, variables: Mapping[str, Any], hostvars: Any, report: Report) -> dict[str, Any]:
+    keys = [key for key in (*HOST_VARIABLES, "ansible_host") if key in variables]
+    return {
+        key: plain(f"hosts.{host}.{key}", lambda key=key: hostvars[host][key], AnsibleError, report)
+        for key in keys
+    }

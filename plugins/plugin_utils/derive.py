@@ -1,0 +1,109 @@
+# Copyright The Tandem authors
+# SPDX-License-Identifier: Apache-2.0
+"""From inventory and catalog to everything that playbooks, roles and templates need.
+
+A pure function: it reads no variable, file or host by itself. The action plugin ``derive`` feeds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .inventory import Groups, HostVariables, Inventory, read_inventory
+from .pools import check_pools
+from .problems import Problem, Report, did_you_mean, listing
+from .project_files import ProjectFiles
+from .quorum import check_postgres
+from .service_rules import check_files, check_services
+from .services import Catalog, read_catalog
+from .settings import HOST_VARIABLES, PREFIX, Platform, read_platform
+from .timeouts import Profile, choose
+from .views_edge import haproxy_view, nginx_view, smoke_paths
+from .views_host import certificates_view, etc_hosts_view, host_view
+from .views_postgres import postgres_view
+from .views_service import apps_view, service_views
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the inventory says, as plain data.
+
+    ``platform``: the ``platform_*`` variables of the platform; ``services`` and ``override``: the catalog's two files;
+    ``groups``: hosts by group; ``hosts``: per host its ``platform_*`` host variables and ``ansible_host``.
+    """
+
+    platform: Mapping[str, Any]
+    services: Any
+    override: Any
+    groups: Groups
+    hosts: HostVariables
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """The derived structure, or null when there are problems; and what a person should know."""
+
+    platform: dict[str, Any] | None
+    problems: list[Problem]
+    warnings: list[str]
+
+
+def derive(inputs: Inputs, files: ProjectFiles) -> Derivation:
+    """Validate everything, then derive everything; all problems are returned at once."""
+    report = Report()
+    _check_host_variables(inputs.hosts, report)
+    platform = read_platform(inputs.platform, files, report)
+    profile = choose(inputs.platform.get("platform_timeouts", "normal"), report)
+    catalog = read_catalog(inputs.services, inputs.override, report)
+    result = None
+    if platform is not None:
+        inventory = read_inventory(inputs.groups, inputs.hosts, platform, report)
+        check_postgres(inventory, platform, report)
+        check_services(catalog, inventory, report)
+        check_files(catalog, platform.project_dir, files, report)
+        check_pools(catalog, inventory, platform, report)
+        if profile is not None and not report.problems:
+            result = _views(platform, profile, catalog, inventory, report.warnings)
+    return Derivation(result, sorted(set(report.problems)), report.warnings)
+
+
+def _check_host_variables(hosts: HostVariables, report: Report) -> None:
+    known = [*HOST_VARIABLES, *(PREFIX + name for name in Platform.model_fields)]
+    for host, variables in hosts.items():
+        for key in variables:
+            if key.startswith(PREFIX) and key not in HOST_VARIABLES:
+                cure = did_you_mean(key, known, f"remove it; known for a host: {listing(HOST_VARIABLES)}")
+                report.refuse(f"hosts.{host}.{key}", "is an unknown key for a host", cure)
+
+
+def _views(
+    platform: Platform, profile: Profile, catalog: Catalog, inventory: Inventory, warnings: list[str]
+) -> dict[str, Any]:
+    etc_hosts = etc_hosts_view(inventory)
+    return {
+        "name": platform.name,
+        "domain": platform.domain,
+        "public_names": list(platform.public_names),
+        "secrets_dir": platform.secrets_dir,
+        "project_dir": platform.project_dir,
+        "sites": {name: site.model_dump() for name, site in platform.sites.items()},
+        "hosts": {name: host_view(host) for name, host in inventory.hosts.items()},
+        "views": {
+            name: {
+                "etc_hosts": etc_hosts,
+                "certificates": certificates_view(host, platform),
+                "services": service_views(host, catalog, inventory, platform, profile.client),
+                "haproxy": haproxy_view(host, catalog, inventory),
+                "nginx": nginx_view(host, platform),
+            }
+            for name, host in inventory.hosts.items()
+        },
+        "postgres": postgres_view(catalog, inventory, platform),
+        "timeouts": profile.model_dump(),
+        "services": {name: service.model_dump() for name, service in catalog.services.items()},
+        "apps": apps_view(catalog, platform),
+        "smoke_paths": smoke_paths(catalog),
+        "warnings": list(warnings),
+    }

@@ -1,0 +1,48 @@
+# Copyright The Tandem authors
+# SPDX-License-Identifier: Apache-2.0
+"""Shapes of names and sizes that the inventory may use."""
+
+from __future__ import annotations
+
+import re
+
+DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")  # RFC 1123, lower case
+DNS_NAME = re.compile(rf"{DNS_LABEL.pattern}(\.{DNS_LABEL.pattern})+")
+SERVICE_NAME = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
+DATABASE_NAME = re.compile(r"[a-z][a-z0-9_]*")
+SECRET_NAME = re.compile(r"[a-z][a-z0-9_]*")
+ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+ROUTE = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
+WSGI = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*(\(\))?")
+REQUIREMENT = re.compile(
+    r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?(\[[A-Za-z0-9._,-]+\])?==[A-Za-z0-9.!+_-]+"
+)
+
+SERVICE_NAME_LENGTH = (
+    20  # "svc-" + name must be a Unix user name, and names of sockets and units grow from it
+)
+DATABASE_NAME_LENGTH = 57  # Postgres cuts identifiers at 63 bytes; "_owner" is appended
+
+# A service's unit is a template of its name, NAME@.service; these exist already on a Debian host or belong to the
+# platform, and a service of that name would replace them.
+RESERVED_SERVICE_NAMES = frozenset(
+    "alertmanager autovt base ca certificates container-getty dbus garage getty grafana haproxy journald loki modprobe "
+    "monitor network networking nftables nginx postgres postgresql prometheus promtail quotaon rabbitmq redis root "
+    "serial-getty ssh sshd system tandem user user-runtime-dir valkey".split()
+)
+
+# Names that Postgres, pg_auto_failover and the platform's own roles use.
+RESERVED_DATABASE_NAMES = frozenset(
+    "autoctl_node pg_auto_failover pgautofailover_monitor pgautofailover_replicator pgautofailover postgres public "
+    "replication template0 template1 all sameuser samerole".split()
+)
+
+
+def is_dns_label(text: str) -> bool:
+    """Tell whether the text is one lower-case DNS label of at most 63 characters."""
+    return DNS_LABEL.fullmatch(text) is not None
+
+
+def is_dns_name(text: str) -> bool:
+    """Tell whether the text is a lower-case DNS name of two labels or more."""
+    return len(text) <= 253 and DNS_NAME.fullmatch(text) is not None

@@ -1,0 +1,46 @@
+# Copyright The Tandem authors
+# SPDX-License-Identifier: Apache-2.0
+"""Names that are derived from a service's entry, each in one place."""
+
+from __future__ import annotations
+
+from .catalog import Service
+
+PLATFORM_COMPONENTS = frozenset({"postgres"})  # what depends_on may name beside services
+
+# What the platform itself tells every service; a service's own environment must not contradict it.
+COMMON_NAMES = frozenset({"SERVICE_NAME", "HOST_NAME", "SITE", "PLATFORM"})
+DATABASE_NAMES = frozenset({"DATABASE_DSN", "DATABASE_READ_DSN", "DATABASE_POOL"})
+# What systemd, the interpreter's start and the release set for a process.
+PROCESS_NAMES = frozenset(
+    {"CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "PYTHONPATH", "PYTHONHOME", "LD_PRELOAD", "LD_LIBRARY_PATH"}
+)
+PROCESS_PREFIXES = ("TANDEM_",)
+
+
+def url_name(service: str) -> str:
+    """Return the variable that holds a called service's URL: ``order-processing`` gives ORDER_PROCESSING_URL."""
+    return service.upper().replace("-", "_") + "_URL"
+
+
+def owner_role(database: str) -> str:
+    """Return the role that owns a database's objects and runs its migrations."""
+    return f"{database}_owner"
+
+
+def runtime_role(database: str) -> str:
+    """Return the role with which the service works."""
+    return database
+
+
+def derived_names(service: Service) -> set[str]:
+    """Return every variable that the platform sets for a service."""
+    found = set(COMMON_NAMES | PROCESS_NAMES)
+    if service.database:
+        found |= DATABASE_NAMES
+    return found | {url_name(called) for called in service.calls}
+
+
+def is_derived(variable: str, service: Service) -> bool:
+    """Tell whether the platform sets this variable for this service."""
+    return variable in derived_names(service) or variable.startswith(PROCESS_PREFIXES)

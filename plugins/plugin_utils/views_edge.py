@@ -1,0 +1,123 @@
+# Copyright The Tandem authors
+# SPDX-License-Identifier: Apache-2.0
+"""What HAProxy and NGINX need: the edges' routers, the hosts' doors, the listeners for calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .inventory import Host, Inventory
+from .services import Catalog
+from .settings import Platform
+from .views_postgres import own_site_first
+from .views_service import local_services
+
+DOOR_PORT = 7443
+ROUTER_ADDRESS, ROUTER_PORT = "127.0.0.1", 8080
+LISTENER_ADDRESS = "127.0.0.2"  # apart from the instances' own 127.0.0.1, which may have the same port
+
+
+def haproxy_view(host: Host, catalog: Catalog, inventory: Inventory) -> dict[str, Any]:
+    """Return a host's router (edges), door and listeners (app hosts); null or empty where it has none."""
+    return {
+        "router": _router(host, catalog, inventory) if host.has("edge") else None,
+        "door": _door(host, catalog, inventory) if host.has("app") else None,
+        "listeners": _listeners(host, catalog, inventory) if host.has("app") else [],
+    }
+
+
+def _servers(host: Host, service: str, catalog: Catalog, inventory: Inventory) -> list[dict[str, Any]]:
+    """Return the doors behind which a service runs, the asking host's site first."""
+    doors = own_site_first(inventory.in_group(catalog.services[service].hosts), host.site)
+    return [
+        {"name": door.name, "address": door.address, "port": DOOR_PORT, "local": door.site == host.site}
+        for door in doors
+    ]
+
+
+def _router(host: Host, catalog: Catalog, inventory: Inventory) -> dict[str, Any]:
+    return {
+        "address": ROUTER_ADDRESS,
+        "port": ROUTER_PORT,
+        "ingress_address": host.ingress_address,
+        "services": [
+            {
+                "name": name,
+                "routes": service.routes,
+                "ingress": service.ingress,
+                "servers": _servers(host, name, catalog, inventory),
+                "health": service.health,
+            }
+            for name, service in catalog.services.items()
+            if service.routes
+        ],
+    }
+
+
+def _door(host: Host, catalog: Catalog, inventory: Inventory) -> dict[str, Any]:
+    local = [
+        name for name in local_services(host, catalog, inventory) if catalog.services[name].port is not None
+    ]
+    return {
+        "address": host.address,
+        "port": DOOR_PORT,
+        "services": [
+            {
+                "name": name,
+                "port": catalog.services[name].port,
+                "instances": catalog.services[name].instances,
+                "health": catalog.services[name].health,
+                "callers": callers(name, catalog, inventory),
+            }
+            for name in local
+        ],
+    }
+
+
+def callers(service: str, catalog: Catalog, inventory: Inventory) -> list[str]:
+    """Return the hosts that may ask a service: edges when it has a route, hosts of services that call it."""
+    allowed = {host.name for host in inventory.of("edge")} if catalog.services[service].routes else set()
+    for other in catalog.services.values():
+        if service in other.calls:
+            allowed |= {host.name for host in inventory.in_group(other.hosts)}
+    return [name for name in inventory.hosts if name in allowed]
+
+
+def _listeners(host: Host, catalog: Catalog, inventory: Inventory) -> list[dict[str, Any]]:
+    local = local_services(host, catalog, inventory)
+    called = {name for caller in local for name in catalog.services[caller].calls}
+    return [
+        {
+            "service": name,
+            "address": LISTENER_ADDRESS,
+            "port": service.port,
+            "servers": _servers(host, name, catalog, inventory),
+        }
+        for name, service in catalog.services.items()
+        if name in called
+    ]
+
+
+def nginx_view(host: Host, platform: Platform) -> dict[str, Any] | None:
+    """Return what an edge's NGINX serves; null on other hosts."""
+    if not host.has("edge"):
+        return None
+    return {
+        "address": host.address,
+        "address6": host.address6,
+        "public_names": list(platform.public_names),
+        "http_port": 80,
+        "https_port": 443,
+        "upstream": f"{ROUTER_ADDRESS}:{ROUTER_PORT}",
+        "certificate": "edge",
+    }
+
+
+def smoke_paths(catalog: Catalog) -> list[str]:
+    """Return a path of every service behind NGINX, to be asked through every edge after a run."""
+    return [
+        route
+        for service in catalog.services.values()
+        if service.ingress == "nginx"
+        for route in service.routes
+    ]

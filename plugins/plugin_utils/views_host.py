@@ -1,0 +1,79 @@
+# Copyright The Tandem authors
+# SPDX-License-Identifier: Apache-2.0
+"""What every host needs: its facts of the inventory, all hosts' names, its certificates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .inventory import Host, Inventory
+from .project_files import absolute
+from .settings import Platform
+
+COMMON_NAME_LENGTH = 64  # X.520's limit
+
+
+def host_view(host: Host) -> dict[str, Any]:
+    """Return what is known of one host."""
+    return {
+        "site": host.site,
+        "address": host.address,
+        "address6": host.address6,
+        "fqdn": host.fqdn,
+        "classes": list(host.classes),
+    }
+
+
+def etc_hosts_view(inventory: Inventory) -> list[dict[str, Any]]:
+    """Return every host's address and names, the full one first.
+
+    Only IPv4: that is where doors and databases listen, and a name with both would cost a refused connection first.
+    """
+    return [{"address": host.address, "names": [host.fqdn, host.name]} for host in inventory.hosts.values()]
+
+
+def certificates_view(host: Host, platform: Platform) -> list[dict[str, Any]]:
+    """Return the certificates that a host's components present."""
+    certificates = []
+    if host.has("edge", "app"):
+        # The common name is the inventory's: doors decide by it who may call.
+        certificates.append(_internal("haproxy", host))
+    if host.has("data", "witness"):
+        certificates.append(_internal("postgres", host))
+    if host.has("edge"):
+        certificates.append(_edge(platform))
+    return certificates
+
+
+def _internal(name: str, host: Host) -> dict[str, Any]:
+    addresses = [address for address in (host.address, host.address6) if address is not None]
+    return {
+        "name": name,
+        "common_name": host.name,
+        "subject_alt_names": [
+            f"DNS:{host.fqdn}",
+            f"DNS:{host.name}",
+            *(f"IP:{address}" for address in addresses),
+        ],
+        "usages": ["server", "client"],
+        "owner": name,
+        "group": name,
+        "provided": None,
+    }
+
+
+def _edge(platform: Platform) -> dict[str, Any]:
+    own = platform.edge_certificate
+    short = [name for name in platform.public_names if len(name) <= COMMON_NAME_LENGTH]
+    provided = (
+        {key: absolute(platform.project_dir, path) for key, path in own.model_dump().items()} if own else None
+    )
+    return {
+        "name": "edge",
+        "common_name": short[0] if short else "edge",
+        "subject_alt_names": [f"DNS:{name}" for name in platform.public_names],
+        "usages": ["server"],
+        "owner": "root",
+        "group": "root",
+        "provided": provided,
+    }

@@ -1,0 +1,139 @@
+# Copyright The Tandem authors
+# SPDX-License-Identifier: Apache-2.0
+"""What one host needs to run its services: the service role's list."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .catalog import PYTHON, Secret, Service, source_kind
+from .inventory import Host, Inventory
+from .project_files import absolute
+from .service_names import owner_role, runtime_role
+from .service_rules import called_urls, start_order
+from .services import Catalog
+from .settings import Platform
+from .timeouts import ClientTimeouts
+from .views_postgres import dsn, own_site_first
+
+LOOPBACK = "127.0.0.1"
+
+
+def local_services(host: Host, catalog: Catalog, inventory: Inventory) -> list[str]:
+    """Return the services that run on a host, in start order."""
+    return [
+        name
+        for name in start_order(catalog)
+        if host.name in inventory.groups.get(catalog.services[name].hosts, ())
+    ]
+
+
+def service_views(
+    host: Host, catalog: Catalog, inventory: Inventory, platform: Platform, client: ClientTimeouts
+) -> list[dict[str, Any]]:
+    """Return the views of a host's services, in start order."""
+    local = local_services(host, catalog, inventory)
+    nodes = own_site_first(inventory.of("data"), host.site)
+    return [_view(name, host, local, catalog, platform, nodes, client) for name in local]
+
+
+def _view(
+    name: str,
+    host: Host,
+    local: list[str],
+    catalog: Catalog,
+    platform: Platform,
+    nodes: list[Host],
+    client: ClientTimeouts,
+) -> dict[str, Any]:
+    service = catalog.services[name]
+    database = _database(name, service, platform, nodes, client)
+    environment = {
+        "SERVICE_NAME": name,
+        "HOST_NAME": host.name,
+        "SITE": host.site,
+        "PLATFORM": platform.name,
+        **_database_environment(service, database),
+        **called_urls(service, catalog),
+        **service.environment,
+    }
+    return {
+        "name": name,
+        "user": f"svc-{name}",
+        "unit": name,
+        "bind": LOOPBACK,
+        "port": service.port,
+        "instances": service.instances,
+        "wsgi": service.wsgi,
+        "command": service.command,
+        "threads": service.threads,
+        "restart": service.restart,
+        "limits": service.limits.model_dump(),
+        "logging": service.logging.model_dump(),
+        "environment": environment,
+        "env_files": [absolute(platform.project_dir, path) for path in service.env_file],
+        "secrets": [secret_view(name, secret) for secret in service.secrets],
+        "volumes": service.volumes,
+        "health": service.health,
+        # Only what runs on this host: a unit can't wait for another host's.
+        "depends_on": [needed for needed in service.depends_on if needed in local],
+        "database": database,
+    }
+
+
+def secret_view(service: str, secret: Secret) -> dict[str, Any]:
+    """Return where the controller keeps a secret, and what it is."""
+    if secret.public_of is not None:
+        return {
+            "name": secret.name,
+            "path": f"services/{secret.public_of}",
+            "kind": "ec-p256",
+            "public": True,
+        }
+    return {
+        "name": secret.name,
+        "path": f"services/{service}/{secret.name}",
+        "kind": secret.kind or "random",
+        "public": False,
+    }
+
+
+def _database(
+    service_name: str, service: Service, platform: Platform, nodes: list[Host], client: ClientTimeouts
+) -> dict[str, Any] | None:
+    database = service.database
+    if database is None or database.name is None:
+        return None
+    owner, runtime = owner_role(database.name), runtime_role(database.name)
+    return {
+        "name": database.name,
+        "owner": owner,
+        "runtime": runtime,
+        "pool": database.pool,
+        "migrate": database.migrate,
+        "init_command": database.init_command,
+        "init": [absolute(platform.project_dir, path) for path in database.init],
+        "dsn": dsn(nodes, client, database.name, runtime, "read-write", service_name),
+        "read_dsn": dsn(nodes, client, database.name, runtime, "any", service_name),
+        "owner_dsn": dsn(nodes, client, database.name, owner, "read-write", f"{service_name}-migrate"),
+    }
+
+
+def _database_environment(service: Service, database: dict[str, Any] | None) -> dict[str, str]:
+    if database is None:
+        return {}
+    return {
+        "DATABASE_DSN": database["dsn"],
+        "DATABASE_READ_DSN": database["read_dsn"],
+        "DATABASE_POOL": str(database["pool"]),
+    }
+
+
+def apps_view(catalog: Catalog, platform: Platform) -> list[dict[str, str]]:
+    """Return what the controller builds, one release per service."""
+    apps = []
+    for name, service in catalog.services.items():
+        kind = source_kind(service.app)
+        source = service.app if kind == "requirement" else absolute(platform.project_dir, service.app)
+        apps.append({"service": name, "source_kind": kind, "source": source, "python": PYTHON})
+    return apps
