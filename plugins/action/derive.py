@@ -1,10 +1,15 @@
 # Copyright The Tandem authors
 # SPDX-License-Identifier: Apache-2.0
-"""Validate the inventory and derive everything from it, on the controller alone. Documented in modules/derive.py."""
+"""Validate the inventory and derive everything from it, on the controller alone (see modules/derive.py)."""
+
+# Ansible ships no type information.
+# mypy: disable-error-code="import-untyped, misc"
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from operator import getitem
 from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleError
@@ -24,20 +29,20 @@ except ImportError as error:
 GROUP = "platform"
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core has no types
+class ActionModule(ActionBase):
     """The action of ``tandem.platform.derive``."""
 
     TRANSFERS_FILES = False
     _requires_connection = False
-    _VALID_ARGS = frozenset()
+    _VALID_ARGS: frozenset[str] = frozenset()
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the derived structure, or fail with the list of all problems."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         if MISSING is not None:
             raise AnsibleActionFail(
-                f"The controller's Python lacks a library of Tandem: {MISSING}. Cure: pip install 'pydantic>=2.7' "
-                "where ansible-playbook is installed."
+                f"The controller's Python lacks a library of Tandem: {MISSING}. "
+                "Cure: pip install 'pydantic>=2.7' where ansible-playbook is installed."
             )
         report = Report()
         inputs = read_inputs(task_vars or {}, report)
@@ -56,7 +61,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core has no typ
 
 
 def read_inputs(task_vars: Mapping[str, Any], report: Report) -> Inputs:
-    """Return the inventory as plain data: variables of the hosts of group ``platform``, evaluated for each host."""
+    """Return the inventory as plain data: the variables of group ``platform``, evaluated for each host."""
     hostvars = task_vars["hostvars"]
     groups = {str(name): [str(host) for host in hosts] for name, hosts in task_vars["groups"].items()}
     hosts = groups.get(GROUP, [])
@@ -65,7 +70,7 @@ def read_inputs(task_vars: Mapping[str, Any], report: Report) -> Inputs:
     for host in hosts:
         for key in sorted(raw[host]):
             if is_common(key) and key not in common:
-                common[key] = plain(key, lambda key=key, host=host: hostvars[host][key], AnsibleError, report)
+                common[key] = plain(key, partial(getitem, hostvars[host], key), AnsibleError, report)
     _check_common(common, raw, report)
     if hosts:
         _add_defaults(common, raw[hosts[0]])
@@ -107,6 +112,6 @@ def _add_defaults(common: dict[str, Any], variables: Mapping[str, Any]) -> None:
 def _host_variables(host: str, variables: Mapping[str, Any], hostvars: Any, report: Report) -> dict[str, Any]:
     keys = [key for key in (*HOST_VARIABLES, "ansible_host") if key in variables]
     return {
-        key: plain(f"hosts.{host}.{key}", lambda key=key: hostvars[host][key], AnsibleError, report)
+        key: plain(f"hosts.{host}.{key}", partial(getitem, hostvars[host], key), AnsibleError, report)
         for key in keys
     }

@@ -113,7 +113,7 @@ def _relative_or_absolute(value: str) -> str:
 
 
 def _environment(value: Any) -> Any:
-    """Turn numbers and booleans into the text that a process sees; leave what is wrong for the field's type."""
+    """Turn numbers and booleans into the text that a process sees; the field's type refuses the rest."""
     if not isinstance(value, dict):
         return value
     return {key: _environment_text(str(key), item) for key, item in value.items()}
@@ -178,7 +178,7 @@ class Database(Strict):
                 f"{value!r} is not a database name",
                 f"use a-z, 0-9 and _, a letter first, at most {names.DATABASE_NAME_LENGTH} characters",
             )
-        if value in names.RESERVED_DATABASE_NAMES or value.startswith("pg_"):
+        if value in names.RESERVED_DATABASE_NAMES or value.startswith(names.RESERVED_DATABASE_PREFIXES):
             raise wrong(f"{value!r} belongs to Postgres or the platform", "choose another name")
         return value
 

@@ -16,10 +16,12 @@ from .pools import check_pools
 from .problems import Problem, Report, did_you_mean, listing
 from .project_files import ProjectFiles
 from .quorum import check_postgres
-from .service_rules import check_files, check_services
+from .service_files import check_files
+from .service_rules import check_services
 from .services import Catalog, read_catalog
 from .settings import HOST_VARIABLES, PREFIX, Platform, read_platform
-from .timeouts import Profile, choose
+from .timeout_profiles import Profile
+from .timeouts import choose
 from .views_edge import haproxy_view, nginx_view, smoke_paths
 from .views_host import certificates_view, etc_hosts_view, host_view
 from .views_postgres import postgres_view
@@ -30,8 +32,9 @@ from .views_service import apps_view, service_views
 class Inputs:
     """What the inventory says, as plain data.
 
-    ``platform``: the ``platform_*`` variables of the platform; ``services`` and ``override``: the catalog's two files;
-    ``groups``: hosts by group; ``hosts``: per host its ``platform_*`` host variables and ``ansible_host``.
+    ``platform``: the ``platform_*`` variables of the platform; ``services`` and ``override``: the catalog's
+    two files; ``groups``: hosts by group; ``hosts``: per host its own ``platform_*`` variables and
+    ``ansible_host``.
     """
 
     platform: Mapping[str, Any]

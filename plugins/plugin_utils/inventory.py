@@ -221,5 +221,6 @@ def _check_sites_of_classes(inventory: Inventory, platform: Platform, report: Re
         for name in ("edge", "app"):
             if not any(host.site == site for host in inventory.of(name)):
                 report.warn(
-                    f"platform_sites.{site}: has no host in group {name}; the loss of the other datacenter stops it"
+                    f"platform_sites.{site}: has no host in group {name}; "
+                    "users are not served when the other datacenter is lost"
                 )

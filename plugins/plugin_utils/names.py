@@ -18,24 +18,38 @@ REQUIREMENT = re.compile(
     r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?(\[[A-Za-z0-9._,-]+\])?==[A-Za-z0-9.!+_-]+"
 )
 
-SERVICE_NAME_LENGTH = (
-    20  # "svc-" + name must be a Unix user name, and names of sockets and units grow from it
-)
+SERVICE_NAME_LENGTH = 20  # "svc-" + name is a Unix user, and names of units and sockets grow from it
 DATABASE_NAME_LENGTH = 57  # Postgres cuts identifiers at 63 bytes; "_owner" is appended
 
-# A service's unit is a template of its name, NAME@.service; these exist already on a Debian host or belong to the
-# platform, and a service of that name would replace them.
+# A service's unit is a template of its name, NAME@.service. A service of one of these names would replace a unit
+# of Debian's or of the platform.
 RESERVED_SERVICE_NAMES = frozenset(
-    "alertmanager autovt base ca certificates container-getty dbus garage getty grafana haproxy journald loki modprobe "
-    "monitor network networking nftables nginx postgres postgresql prometheus promtail quotaon rabbitmq redis root "
-    "serial-getty ssh sshd system tandem user user-runtime-dir valkey".split()
+    {
+        *("autovt", "container-getty", "dbus", "getty", "modprobe", "network", "networking", "quotaon"),
+        *("serial-getty", "ssh", "sshd", "user", "user-runtime-dir"),
+        *(
+            "alertmanager",
+            "garage",
+            "grafana",
+            "haproxy",
+            "loki",
+            "nftables",
+            "nginx",
+            "postgres",
+            "postgresql",
+        ),
+        *("prometheus", "promtail", "rabbitmq", "redis", "tandem", "valkey"),
+    }
 )
 
 # Names that Postgres, pg_auto_failover and the platform's own roles use.
 RESERVED_DATABASE_NAMES = frozenset(
-    "autoctl_node pg_auto_failover pgautofailover_monitor pgautofailover_replicator pgautofailover postgres public "
-    "replication template0 template1 all sameuser samerole".split()
+    {
+        *("all", "postgres", "public", "replication", "sameuser", "samerole", "template0", "template1"),
+        *("autoctl_node", "pgautofailover", "pgautofailover_monitor", "pgautofailover_replicator"),
+    }
 )
+RESERVED_DATABASE_PREFIXES = ("pg_", "tandem_")
 
 
 def is_dns_label(text: str) -> bool:

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from operator import getitem
 from typing import Any
 
 from .problems import Report
@@ -30,12 +32,12 @@ def plain(where: str, evaluate: Evaluate, errors: type[Exception], report: Repor
 def _plain_value(where: str, value: Any, errors: type[Exception], report: Report) -> Any:
     if isinstance(value, Mapping):
         return {
-            _scalar(key): plain(f"{where}.{key}", lambda key=key: value[key], errors, report)
+            _scalar(key): plain(f"{where}.{key}", partial(getitem, value, key), errors, report)
             for key in list(value)
         }
     if isinstance(value, list | tuple):
         return [
-            plain(f"{where}[{number}]", lambda number=number: value[number], errors, report)
+            plain(f"{where}[{number}]", partial(getitem, value, number), errors, report)
             for number in range(len(value))
         ]
     return _scalar(value)

@@ -27,7 +27,7 @@ def connection_limit(service: Service, hosts: int) -> int:
 
 
 def check_pools(catalog: Catalog, inventory: Inventory, platform: Platform, report: Report) -> None:
-    """Refuse pools that could open more connections than Postgres accepts; a failover must not add refusals."""
+    """Refuse pools that could together open more connections than Postgres accepts."""
     pools: dict[str, tuple[int, str]] = {}
     for name, service in catalog.services.items():
         if service.database:

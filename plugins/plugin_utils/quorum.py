@@ -24,19 +24,19 @@ def check_voters(what: str, where: str, voters: Mapping[str, str], report: Repor
         if len(hosts) > 1:
             report.refuse(
                 where,
-                f"{what} has {len(hosts)} voters in site {site} ({listing(hosts)}): losing the site loses them together",
+                f"{what} has {len(hosts)} voters in site {site} ({listing(hosts)}), lost together with it",
                 "keep one voter per site",
             )
     if len(voters) % 2 == 0:
         report.refuse(
             where,
-            f"{what} has {len(voters)} voters ({listing(voters)}), an even number: half of them is no majority",
+            f"{what} has {len(voters)} voters ({listing(voters)}), an even number; half is no majority",
             "add or remove one, so that every site has one",
         )
 
 
 def check_postgres(inventory: Inventory, platform: Platform, report: Report) -> None:
-    """Refuse every topology but the tested one: a data node in each of two datacenters, the monitor on the witness."""
+    """Refuse all but the tested topology: a data node in each of two datacenters, the monitor on the witness."""
     data, witness = inventory.names_of("data"), inventory.names_of("witness")
     if len(witness) != 1:
         report.refuse(
@@ -64,8 +64,8 @@ def refuse_third_node(nodes: list[str], settings: PostgresSettings, report: Repo
     if version < THIRD_NODE_VERSION:
         report.refuse(
             "group data",
-            f"{found}; with three data nodes the failover of pg_auto_failover {settings.failover_version} can crash "
-            "and leave a fork of the data (corrected after 2.2)",
+            f"{found}; with three, the failover of pg_auto_failover {settings.failover_version} can crash and leave "
+            "a fork of the data (corrected after 2.2)",
             "keep two, one per datacenter",
         )
         return

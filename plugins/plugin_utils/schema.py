@@ -1,6 +1,6 @@
 # Copyright The Tandem authors
 # SPDX-License-Identifier: Apache-2.0
-"""The base of every model of user data, and the translation of pydantic's errors into problems with a cure."""
+"""The base of every model of user data, and pydantic's errors translated into problems with a cure."""
 
 from __future__ import annotations
 

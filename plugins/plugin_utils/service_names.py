@@ -19,7 +19,7 @@ PROCESS_PREFIXES = ("TANDEM_",)
 
 
 def url_name(service: str) -> str:
-    """Return the variable that holds a called service's URL: ``order-processing`` gives ORDER_PROCESSING_URL."""
+    """Return the variable with a called service's URL: ``order-processing`` gives ORDER_PROCESSING_URL."""
     return service.upper().replace("-", "_") + "_URL"
 
 

@@ -1,20 +1,16 @@
 # Copyright The Tandem authors
 # SPDX-License-Identifier: Apache-2.0
-"""What must hold between the catalog's entries, and between them, the hosts and the project's files."""
+"""What must hold between the catalog's entries and the hosts: ports, routes, groups, variables."""
 
 from __future__ import annotations
 
-import graphlib
 import itertools
-import posixpath
-from collections.abc import Iterator
 
-from . import names
-from .catalog import HIGHEST_PORT, Service, source_kind
+from .catalog import HIGHEST_PORT, Service
 from .inventory import Inventory
 from .problems import Report, did_you_mean, listing, shown
-from .project_files import ProjectFiles, absolute
-from .service_names import PLATFORM_COMPONENTS, is_derived, owner_role, url_name
+from .service_links import check_links
+from .service_names import is_derived
 from .services import Catalog
 
 # Ports on which the platform's own components listen on loopback or on every address of a host.
@@ -48,10 +44,7 @@ def check_services(catalog: Catalog, inventory: Inventory, report: Report) -> No
     check_routes(catalog, report)
     check_placement(catalog, inventory, report)
     check_ingress(catalog, inventory, report)
-    check_calls(catalog, report)
-    check_depends_on(catalog, report)
-    check_databases(catalog, report)
-    check_public_halves(catalog, report)
+    check_links(catalog, report)
     check_environment(catalog, report)
 
 
@@ -78,7 +71,8 @@ def check_ports(catalog: Catalog, report: Report) -> None:
             report.refuse(
                 catalog.where(second, "port"),
                 f"{_ports(other)} overlaps {_ports(one)} of service {first}",
-                f"choose ports from {max(one.ports.stop, other.ports.stop)} on; instance i listens on port + i - 1",
+                f"choose ports from {max(one.ports.stop, other.ports.stop)} on; "
+                "instance i listens on port + i - 1",
             )
 
 
@@ -149,117 +143,6 @@ def check_ingress(catalog: Catalog, inventory: Inventory, report: Report) -> Non
         )
 
 
-def check_calls(catalog: Catalog, report: Report) -> None:
-    """Refuse calls to what is not there, to itself, and to workers."""
-    for name, service in catalog.services.items():
-        for number, called in enumerate(service.calls):
-            where = catalog.where(name, "calls", number)
-            if called not in catalog.names:
-                cure = did_you_mean(called, catalog.names, f"write one of {listing(catalog.names)}")
-                report.refuse(where, f"{shown(called)} is not in the catalog", cure)
-            elif called == name:
-                report.refuse(where, f"{shown(called)} calls itself", "remove it")
-            elif called in catalog.services and catalog.services[called].port is None:
-                report.refuse(
-                    where, f"service {called} has no port", f"give {called} a port, or remove the call"
-                )
-            elif called in service.calls[:number]:
-                report.refuse(where, f"{shown(called)} is listed twice", "remove one")
-
-
-def check_depends_on(catalog: Catalog, report: Report) -> None:
-    """Refuse dependencies on what is not there, and cycles."""
-    known = catalog.names | PLATFORM_COMPONENTS
-    for name, service in catalog.services.items():
-        for number, needed in enumerate(service.depends_on):
-            if needed not in known:
-                cure = did_you_mean(needed, known, f"write one of {listing(known)}")
-                report.refuse(
-                    catalog.where(name, "depends_on", number), f"{shown(needed)} is not known", cure
-                )
-    cycle = dependency_cycle(catalog)
-    if cycle:
-        report.refuse(
-            catalog.where(cycle[0], "depends_on"),
-            f"is a cycle: {' -> '.join(cycle)}",
-            "remove one of them; services that only call each other need calls, not depends_on",
-        )
-
-
-def dependency_cycle(catalog: Catalog) -> list[str]:
-    """Return one cycle of depends_on, first name again at its end, or an empty list."""
-    graph = {
-        name: [n for n in entry.depends_on if n in catalog.services]
-        for name, entry in catalog.services.items()
-    }
-    try:
-        graphlib.TopologicalSorter(graph).prepare()
-    except graphlib.CycleError as error:
-        # The sorter lists each one before the one that needs it; people read it the other way round.
-        return list(reversed([str(name) for name in error.args[1]]))
-    return []
-
-
-def start_order(catalog: Catalog) -> list[str]:
-    """Return the services so that each comes after those it depends on, else in the catalog's order."""
-    ordered: list[str] = []
-
-    def place(name: str) -> None:
-        if name in ordered or name not in catalog.services:
-            return
-        for needed in catalog.services[name].depends_on:
-            place(needed)
-        ordered.append(name)
-
-    for name in catalog.services:
-        place(name)
-    return ordered
-
-
-def check_databases(catalog: Catalog, report: Report) -> None:
-    """Refuse a database of two services, and a database whose roles are another one's."""
-    owners: dict[str, str] = {}
-    for name, service in catalog.services.items():
-        if service.database is None or service.database.name is None:
-            continue
-        database = service.database.name
-        for role in (database, owner_role(database)):
-            other = owners.setdefault(role, name)
-            if other != name:
-                report.refuse(
-                    catalog.where(name, "database", "name"),
-                    f"{shown(database)} needs the role {role}, which service {other} has",
-                    "give every service a database of its own; others ask the service",
-                )
-
-
-def check_public_halves(catalog: Catalog, report: Report) -> None:
-    """Refuse ``public_of`` of a secret that is not there or has no public half."""
-    kinds = {
-        f"{name}/{secret.name}": secret.kind or "random"
-        for name, service in catalog.services.items()
-        for secret in service.secrets
-        if secret.public_of is None
-    }
-    pairs = sorted(path for path, kind in kinds.items() if kind == "ec-p256")
-    for name, service in catalog.services.items():
-        for number, secret in enumerate(service.secrets):
-            path = secret.public_of
-            # An entry with problems of its own may have the secret; only its problems are reported then.
-            if path is None or (path.partition("/")[0] in catalog.names - set(catalog.services)):
-                continue
-            where = catalog.where(name, "secrets", number) + ".public_of"
-            if path not in kinds:
-                cure = did_you_mean(path, pairs, f"write SERVICE/SECRET, one of {listing(pairs)}")
-                report.refuse(where, f"{shown(path)} is no service's secret", cure)
-            elif kinds[path] != "ec-p256":
-                report.refuse(
-                    where,
-                    f"{shown(path)} is {kinds[path]} and has no public half",
-                    "give that secret kind: ec-p256",
-                )
-
-
 def check_environment(catalog: Catalog, report: Report) -> None:
     """Refuse variables that the platform sets itself."""
     for name, service in catalog.services.items():
@@ -270,77 +153,3 @@ def check_environment(catalog: Catalog, report: Report) -> None:
                     "is set by the platform",
                     "rename it, or remove it: the platform's value is the right one",
                 )
-
-
-def check_files(catalog: Catalog, project_dir: str, files: ProjectFiles, report: Report) -> None:
-    """Refuse apps, environment files and init scripts that the project does not have."""
-    for name, service in catalog.services.items():
-        _check_app(name, service, catalog, project_dir, files, report)
-        for number, path in enumerate(service.env_file):
-            where = catalog.where(name, "env_file", number)
-            if _is_there(where, path, project_dir, files, report):
-                _check_env_file(where, absolute(project_dir, path), service, files, report)
-        for number, path in enumerate(service.database.init if service.database else []):
-            _is_there(catalog.where(name, "database", "init", number), path, project_dir, files, report)
-
-
-def _check_app(
-    name: str, service: Service, catalog: Catalog, project_dir: str, files: ProjectFiles, report: Report
-) -> None:
-    where, kind = catalog.where(name, "app"), source_kind(service.app)
-    if (
-        kind == "requirement"
-        or not _is_there(where, service.app, project_dir, files, report)
-        or kind == "wheel"
-    ):
-        return
-    for needed in ("pyproject.toml", "requirements.lock"):
-        if not files.exists(posixpath.join(absolute(project_dir, service.app), needed)):
-            report.refuse(
-                where,
-                f"{shown(service.app)} has no {needed}",
-                f"add {needed}; an app is a folder with pyproject.toml and requirements.lock, a .whl or name==version",
-            )
-
-
-def _is_there(where: str, path: str, project_dir: str, files: ProjectFiles, report: Report) -> bool:
-    full = absolute(project_dir, path)
-    if files.exists(full):
-        return True
-    folder = posixpath.dirname(path.rstrip("/"))
-    beside = [posixpath.join(folder, other) for other in files.names(posixpath.dirname(full))]
-    otherwise = "create it, or write its path from platform_project_dir"
-    report.refuse(
-        where, f"{shown(path)} is not there (looked for {full})", did_you_mean(path, beside, otherwise)
-    )
-    return False
-
-
-def env_file_variables(text: str) -> Iterator[tuple[int, str | None]]:
-    """Return (line number, variable) of an environment file; None for a line that is not NAME=value."""
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip() or line.lstrip().startswith(("#", ";")):
-            continue
-        variable, separator, _ = line.partition("=")
-        sound = bool(separator) and names.ENVIRONMENT_NAME.fullmatch(variable.strip())
-        yield number, variable.strip() if sound else None
-
-
-def _check_env_file(where: str, path: str, service: Service, files: ProjectFiles, report: Report) -> None:
-    for number, variable in env_file_variables(files.text(path) or ""):
-        # The line itself is not repeated: it may hold a secret.
-        if variable is None:
-            report.refuse(where, f"line {number} of {path} is not NAME=value", "correct the line")
-        elif is_derived(variable, service):
-            report.refuse(
-                where, f"line {number} of {path} sets {variable}, which the platform sets", "rename it"
-            )
-
-
-def called_urls(service: Service, catalog: Catalog) -> dict[str, str]:
-    """Return the URL variables of the services that this one calls, on the host's loopback listeners."""
-    return {
-        url_name(called): f"http://127.0.0.2:{catalog.services[called].port}"
-        for called in service.calls
-        if called in catalog.services
-    }

@@ -1,6 +1,6 @@
 # Copyright The Tandem authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reading the service catalog: the merge of its two files, every entry's model, and what an entry may say alone."""
+"""Reading the catalog: the merge of its two files, every entry's model, and what an entry may say alone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHARED_PREFIX = "x-"  # entries that exist to carry YAML anchors
 
 @dataclass(frozen=True)
 class Catalog:
-    """The merged catalog: entries by name in its order, and the names of all, also of those that can't be read."""
+    """The merged catalog: entries by name in its order, and all names, also of what can't be read."""
 
     services: Mapping[str, Service]
     names: frozenset[str]
@@ -41,7 +41,7 @@ def where_of(override: Mapping[str, Any], service: str, path: tuple[str | int, .
 
 
 def read_catalog(first: Any, second: Any, report: Report) -> Catalog:
-    """Merge and read ``services`` and ``services_override``; problems are reported; what can't be read is left out."""
+    """Merge and read ``services`` and ``services_override``; what can't be read is reported and left out."""
     base, override = _mapping(FIRST, first, report), _mapping(SECOND, second, report)
     entries = {str(key): value for key, value in merged(base, override).items() if _is_entry(key)}
     services = {}

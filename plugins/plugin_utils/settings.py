@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from . import names
-from .problems import Report, shown
+from .problems import Report, listing, shown
 from .project_files import ProjectFiles, absolute
 from .schema import Strict, read, wrong
 
@@ -147,7 +147,7 @@ class Platform(Strict):
 
 
 def read_platform(variables: Mapping[str, Any], files: ProjectFiles, report: Report) -> Platform | None:
-    """Read the platform's variables (keys with the prefix, per-host ones left out) and check them on their own."""
+    """Read the platform's variables (with the prefix, without per-host ones) and check them on their own."""
     data = {key.removeprefix(PREFIX): value for key, value in variables.items()}
     platform, problems = read(Platform, data, "platform", separator="_")
     report.problems += [problem for _, problem in problems]
@@ -160,8 +160,8 @@ def read_platform(variables: Mapping[str, Any], files: ProjectFiles, report: Rep
     return platform
 
 
-# Stand in for variables that are wrong, so that the others, the hosts and the catalog are still checked; nothing is
-# derived then. Sites and the project's folder have no stand-in: too much follows from them.
+# Stand in for variables that are wrong, so that the others, the hosts and the catalog are still checked; nothing
+# is derived then. Sites and the project's folder have no stand-in: too much follows from them.
 STAND_INS: dict[str, Any] = {
     "name": "unknown",
     "domain": "unknown.invalid",
@@ -181,13 +181,13 @@ def _check_sites(platform: Platform, report: Report) -> None:
     if len(platform.witness_sites) != 1:
         report.refuse(
             where,
-            f"{len(platform.witness_sites)} sites are marked as witness ({', '.join(platform.witness_sites) or 'none'})",
-            "mark exactly one site with witness: true; it breaks the tie when the datacenters lose each other",
+            f"{len(platform.witness_sites)} sites have witness: true ({listing(platform.witness_sites)})",
+            "mark exactly one; it breaks the tie when the datacenters lose each other",
         )
     if len(platform.datacenters) < 2:
         report.refuse(
             where,
-            f"there are {len(platform.datacenters)} datacenters ({', '.join(platform.datacenters) or 'none'})",
+            f"there are {len(platform.datacenters)} datacenters ({listing(platform.datacenters)})",
             "name two sites without witness: true",
         )
     networks = [(name, net) for name, site in sorted(platform.sites.items()) for net in site.parsed]

@@ -27,7 +27,7 @@ def host_view(host: Host) -> dict[str, Any]:
 def etc_hosts_view(inventory: Inventory) -> list[dict[str, Any]]:
     """Return every host's address and names, the full one first.
 
-    Only IPv4: that is where doors and databases listen, and a name with both would cost a refused connection first.
+    Only IPv4: doors and databases listen there; a name with both would cost a refused connection first.
     """
     return [{"address": host.address, "names": [host.fqdn, host.name]} for host in inventory.hosts.values()]
 

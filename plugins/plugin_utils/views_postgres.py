@@ -14,7 +14,7 @@ from .project_files import absolute
 from .service_names import owner_role, runtime_role
 from .services import Catalog
 from .settings import Platform
-from .timeouts import ClientTimeouts
+from .timeout_profiles import ClientTimeouts
 
 MONITOR_PORT, NODE_PORT = 5431, 5432
 CA_FILE = "/etc/tandem/tls/ca.pem"
@@ -65,8 +65,8 @@ def dsn(
 ) -> str:
     """Return a libpq connection string without password: every node, in the order given.
 
-    The network limits make libpq leave a dead node within seconds; a hung server keeps its connection alive, so a
-    client needs a read timeout of its own besides.
+    The network limits make libpq leave a dead node within seconds; a hung server keeps its connection alive, so
+    a client needs a read timeout of its own besides.
     """
     words = {
         "host": ",".join(node.address for node in nodes),

@@ -9,11 +9,11 @@ from typing import Any
 from .catalog import PYTHON, Secret, Service, source_kind
 from .inventory import Host, Inventory
 from .project_files import absolute
+from .service_links import called_urls, start_order
 from .service_names import owner_role, runtime_role
-from .service_rules import called_urls, start_order
 from .services import Catalog
 from .settings import Platform
-from .timeouts import ClientTimeouts
+from .timeout_profiles import ClientTimeouts
 from .views_postgres import dsn, own_site_first
 
 LOOPBACK = "127.0.0.1"

@@ -1,0 +1,173 @@
+# Copyright The Tandem authors
+# SPDX-License-Identifier: Apache-2.0
+"""Timeout profiles: one name decides every timeout of the database, its clients and HAProxy.
+
+The values of ``fast`` and ``normal`` were measured under load with faults injected; ``wide`` (datacenters far
+apart) was not, so it promises nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from .schema import Strict
+
+Milliseconds = Annotated[int, Field(ge=100, le=600_000)]
+Seconds = Annotated[int, Field(ge=1, le=600)]
+Count = Annotated[int, Field(ge=1, le=20)]
+
+
+class PostgresTimeouts(Strict):
+    """Timeouts of the monitor, the nodes and the stall guard."""
+
+    health_check_period_ms: Milliseconds
+    health_check_timeout_ms: Milliseconds
+    health_check_max_retries: Count
+    health_check_retry_delay_ms: Milliseconds
+    node_considered_unhealthy_timeout_ms: Milliseconds
+    primary_demote_timeout_ms: Milliseconds
+    network_partition_timeout_s: Seconds
+    wal_sender_timeout_ms: Milliseconds
+    wal_receiver_timeout_ms: Milliseconds
+    wal_retrieve_retry_interval_ms: Milliseconds
+    stall_guard_wait_s: Seconds  # the guard acts when the standby has not streamed for so long
+
+
+class ClientTimeouts(Strict):
+    """What the services' connection strings carry."""
+
+    connect_timeout_s: Annotated[int, Field(ge=2, le=60)]  # libpq takes 1 for 2
+    tcp_user_timeout_ms: Milliseconds
+    keepalives_idle_s: Seconds
+    keepalives_interval_s: Seconds
+    keepalives_count: Count
+
+
+class HaproxyTimeouts(Strict):
+    """Checks and connections of the edges' routers and the hosts' doors."""
+
+    check_interval_ms: Milliseconds
+    check_timeout_ms: Milliseconds
+    fall: Count
+    rise: Count
+    connect_timeout_ms: Milliseconds
+
+
+class Promise(Strict):
+    """What a profile promises to clients; null where nothing was measured."""
+
+    single_fault_s: int | None  # longest time without a successful write after any single fault
+    switchover_s: int | None  # the same for a planned switchover
+    measured: bool
+    text: str
+
+
+class Profile(Strict):
+    """All values of one profile."""
+
+    name: str
+    promise: Promise
+    postgres: PostgresTimeouts
+    client: ClientTimeouts
+    haproxy: HaproxyTimeouts
+
+
+FAST = Profile(
+    name="fast",
+    promise=Promise(
+        single_fault_s=12,
+        switchover_s=2,
+        measured=True,
+        text="any single fault: writes go on within 12 s at the client; a planned switchover within 2 s",
+    ),
+    postgres=PostgresTimeouts(
+        health_check_period_ms=1000,
+        health_check_timeout_ms=1000,
+        health_check_max_retries=1,
+        health_check_retry_delay_ms=500,
+        node_considered_unhealthy_timeout_ms=5000,
+        primary_demote_timeout_ms=3000,
+        network_partition_timeout_s=3,
+        wal_sender_timeout_ms=3000,
+        wal_receiver_timeout_ms=3000,
+        wal_retrieve_retry_interval_ms=500,
+        stall_guard_wait_s=4,
+    ),
+    client=ClientTimeouts(
+        connect_timeout_s=2,
+        tcp_user_timeout_ms=2000,
+        keepalives_idle_s=1,
+        keepalives_interval_s=1,
+        keepalives_count=2,
+    ),
+    haproxy=HaproxyTimeouts(
+        check_interval_ms=1000, check_timeout_ms=1000, fall=2, rise=2, connect_timeout_ms=1000
+    ),
+)
+
+# Measured: power loss 20.7 s, cut of the primary's site 21.1 s (margin 12.8 s), switchover 1.1 s.
+NORMAL = Profile(
+    name="normal",
+    promise=Promise(
+        single_fault_s=25,
+        switchover_s=2,
+        measured=True,
+        text="any single fault: writes go on within 25 s at the client; a planned switchover within 2 s",
+    ),
+    postgres=PostgresTimeouts(
+        health_check_period_ms=2000,
+        health_check_timeout_ms=2000,
+        health_check_max_retries=2,
+        health_check_retry_delay_ms=1000,
+        node_considered_unhealthy_timeout_ms=10_000,
+        primary_demote_timeout_ms=8000,
+        network_partition_timeout_s=3,  # with 5 the margin of the self-fence shrank from 5.2 to 1.2 s
+        wal_sender_timeout_ms=5000,
+        wal_receiver_timeout_ms=5000,
+        wal_retrieve_retry_interval_ms=500,
+        stall_guard_wait_s=6,
+    ),
+    client=FAST.client,
+    haproxy=HaproxyTimeouts(
+        check_interval_ms=2000, check_timeout_ms=2000, fall=2, rise=2, connect_timeout_ms=2000
+    ),
+)
+
+# Not measured. From pg_auto_failover's own default of 20 s unhealthy, with a wide margin of the inequality:
+# 10 + 6 + 1 < 20 + 15.
+WIDE = Profile(
+    name="wide",
+    promise=Promise(
+        single_fault_s=None,
+        switchover_s=None,
+        measured=False,
+        text="not measured: measure it on your own network before you promise anything",
+    ),
+    postgres=PostgresTimeouts(
+        health_check_period_ms=5000,
+        health_check_timeout_ms=5000,
+        health_check_max_retries=2,
+        health_check_retry_delay_ms=2000,
+        node_considered_unhealthy_timeout_ms=20_000,
+        primary_demote_timeout_ms=15_000,
+        network_partition_timeout_s=6,
+        wal_sender_timeout_ms=10_000,
+        wal_receiver_timeout_ms=10_000,
+        wal_retrieve_retry_interval_ms=1000,
+        stall_guard_wait_s=12,
+    ),
+    client=ClientTimeouts(
+        connect_timeout_s=5,
+        tcp_user_timeout_ms=5000,
+        keepalives_idle_s=2,
+        keepalives_interval_s=2,
+        keepalives_count=3,
+    ),
+    haproxy=HaproxyTimeouts(
+        check_interval_ms=3000, check_timeout_ms=3000, fall=3, rise=2, connect_timeout_ms=5000
+    ),
+)
+
+PROFILES = {profile.name: profile for profile in (FAST, NORMAL, WIDE)}
