@@ -3,6 +3,7 @@
 import base64
 import os
 import stat
+from pathlib import Path
 
 import pytest
 from ansible_collections.tandem.platform.plugins.module_utils.placing import PlacingError, Planner
@@ -42,7 +43,7 @@ def test_a_new_file_lands_with_content_and_mode(planner, me, tmp_path):
 
 def test_nothing_temporary_is_left(planner, me, tmp_path):
     planner.plan("files", file_entry(me, tmp_path / "a")).apply()
-    assert os.listdir(tmp_path) == ["a"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_a_wrong_mode_alone_is_set_without_writing(planner, me, tmp_path):
@@ -131,7 +132,7 @@ def test_links_are_made_and_turned(planner, tmp_path):
     for target in ("a", "./b", "/c"):
         entry = {"path": str(tmp_path / "l"), "target": target}
         planner.plan("links", entry).apply()
-        assert os.readlink(tmp_path / "l") == target
+        assert (tmp_path / "l").readlink() == Path(target)
         assert planner.plan("links", entry) is None
 
 
@@ -142,5 +143,5 @@ def test_files_links_and_directories_are_removed(planner, tmp_path):
     planner.plan("absent", {"path": str(tmp_path / "l")}).apply()
     assert (tmp_path / "d" / "f").exists()
     planner.plan("absent", {"path": str(tmp_path / "d")}).apply()
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
     assert planner.plan("absent", {"path": str(tmp_path / "d")}) is None

@@ -1,7 +1,6 @@
 """The store of secrets on the controller, and the lookup that reads it."""
 
 import multiprocessing
-import os
 import stat
 from pathlib import Path
 
@@ -87,7 +86,7 @@ def test_processes_that_ask_at_once_get_the_same_value(tmp_path):
     for process in processes:
         process.join()
     assert len(values) == 1
-    assert sorted(os.listdir(tmp_path / "secrets" / "shared")) == ["secret"]
+    assert [path.name for path in (tmp_path / "secrets" / "shared").iterdir()] == ["secret"]
 
 
 LOOKUP = "lookup('tandem.platform.secret', 'postgres/users')"
