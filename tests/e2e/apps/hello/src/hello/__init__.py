@@ -1,0 +1,1 @@
+"""The smallest service: greets, and counts the greetings where it has a database."""

@@ -1,0 +1,33 @@
+"""`hello migrate` makes the table, `hello seed` says the first greeting, `hello work` is a worker."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from . import database
+
+
+def main() -> None:
+    """Run the sub-command that is named first."""
+    commands = {"migrate": migrate, "seed": seed, "work": work}
+    if len(sys.argv) != 2 or sys.argv[1] not in commands:
+        sys.exit(f"usage: hello {'|'.join(commands)}")
+    commands[sys.argv[1]]()
+
+
+def migrate() -> None:
+    """Make the table."""
+    database.run(database.TABLE)
+
+
+def seed() -> None:
+    """Say the first greeting."""
+    database.run("insert into greetings default values")
+
+
+def work() -> None:
+    """Do nothing, for ever."""
+    while True:
+        print('{"message": "still here"}', flush=True)
+        time.sleep(60)
