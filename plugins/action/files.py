@@ -16,7 +16,8 @@ from ansible import constants
 from ansible.errors import AnsibleActionFail, AnsibleError, AnsibleUndefinedVariable
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
-from ansible_collections.tandem.platform.plugins.plugin_utils.file_entries import (
+
+from ..plugin_utils.file_entries import (
     Entry,
     EntryError,
     notifications,

@@ -13,7 +13,8 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.parsing.vault import VaultLib
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.tandem.platform.plugins.plugin_utils.secrets import SecretError, Store, public_key
+
+from ..plugin_utils.secrets import SecretError, Store, public_key
 
 DOCUMENTATION = r"""
 name: secret

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from ansible_collections.tandem.platform.plugins.module_utils.placing import Change
+from .placing import Change
 
 TIMEOUT_SECONDS = 60
 LONGEST_OUTPUT = 4000

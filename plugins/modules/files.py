@@ -12,8 +12,9 @@ import json
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.tandem.platform.plugins.module_utils.placing import Change, PlacingError, Planner
-from ansible_collections.tandem.platform.plugins.module_utils.validating import validate
+
+from ..module_utils.placing import Change, PlacingError, Planner
+from ..module_utils.validating import validate
 
 DOCUMENTATION = r"""
 module: files

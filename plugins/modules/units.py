@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.tandem.platform.plugins.module_utils import systemd
+
+from ..module_utils import systemd
 
 DOCUMENTATION = r"""
 module: units

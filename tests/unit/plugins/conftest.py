@@ -26,6 +26,9 @@ collections_path = {ROOT / "collections"}
 stdout_callback = ansible.posix.json
 interpreter_python = /usr/bin/python3
 inject_facts_as_vars = false
+
+[inventory]
+host_pattern_mismatch = ignore
 """
 
 
@@ -62,8 +65,18 @@ class Player:
         book = [{"hosts": "all", "gather_facts": False, "connection": "local", "tasks": tasks, **play}]
         path = self.directory / "play.yml"
         path.write_text(yaml.safe_dump(book, sort_keys=False))
+        return self._run(str(path), f"--inventory={hosts},", *options)
+
+    def playbook(self, name: str, groups: dict[str, Any], *plays: dict[str, Any]) -> Played:
+        """Run a playbook of the collection on the hosts of these groups, then the given plays."""
+        inventory, book = self.directory / "hosts.yml", self.directory / "book.yml"
+        inventory.write_text(yaml.safe_dump(groups))
+        book.write_text(yaml.safe_dump([{"import_playbook": str(ROOT / "playbooks" / name)}, *plays]))
+        return self._run(str(book), f"--inventory={inventory}")
+
+    def _run(self, *arguments: str) -> Played:
         done = subprocess.run(
-            [sys.executable, "-m", "ansible", "playbook", f"--inventory={hosts},", str(path), *options],
+            [sys.executable, "-m", "ansible", "playbook", *arguments],
             cwd=self.directory,
             env={**os.environ, "ANSIBLE_CONFIG": str(self.directory / "ansible.cfg"), **self.environment},
             capture_output=True,
