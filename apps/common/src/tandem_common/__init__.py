@@ -1,0 +1,1 @@
+"""What Tandem's web applications share."""

@@ -1,0 +1,145 @@
+"""Finds the right node of a database with several hosts and connects to it.
+
+libpq tries the hosts of a connection string one after the other, so a host without power costs its whole
+time limit on every new connection. Here the node that answered last is tried first; if it does not answer,
+all are asked at once.
+"""
+
+import select
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg2
+from psycopg2 import extensions
+
+from tandem_common import deadlines
+
+PAUSE_SECONDS = 0.2
+"""Between two attempts at one node."""
+SHUN_SECONDS = 5.0
+"""A node that failed is not tried first for this long."""
+FIRST_TRY_SECONDS = 1.0
+
+Connection = extensions.connection
+
+
+@dataclass(frozen=True)
+class Node:
+    """One server of the database."""
+
+    host: str
+    port: str
+
+
+@dataclass
+class _Attempt:
+    """A connection to one node while it is being made."""
+
+    node: Node
+    connection: Connection | None = None
+    started: float = 0.0
+    next_start: float = 0.0
+    want: int = 0
+
+
+@dataclass
+class Nodes:
+    """The servers behind one connection string."""
+
+    dsn: str
+    password: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Settings of each session."""
+    own_site_first: bool = False
+    """Prefer the first host of the string (reads); otherwise the one that was right last (the primary)."""
+
+    def __post_init__(self) -> None:
+        parameters = dict(extensions.parse_dsn(self.dsn))
+        hosts = parameters.pop("host", "").split(",")
+        ports = parameters.pop("port", "5432").split(",")
+        ports = ports * len(hosts) if len(ports) == 1 else ports
+        self.nodes = [Node(host, port) for host, port in zip(hosts, ports, strict=True)]
+        settings = " ".join(f"-c {name}={value}" for name, value in self.options.items())
+        parameters["options"] = f"{parameters.get('options', '')} {settings}".strip()
+        if self.password is not None:
+            parameters["password"] = self.password
+        self._parameters: dict[str, Any] = parameters
+        self._limit = float(parameters.get("connect_timeout", 2))
+        self._last = self.nodes[0]
+        self._failed: dict[Node, float] = {}
+
+    def connect(self) -> Connection:
+        """A connection to the right node before the thread's deadline; psycopg2.OperationalError if none."""
+        end = deadlines.end()
+        first = self.nodes[0] if self.own_site_first else self._last
+        if time.monotonic() - self._failed.get(first, -SHUN_SECONDS) >= SHUN_SECONDS:
+            try:
+                return self._open(first, min(end, time.monotonic() + FIRST_TRY_SECONDS))
+            except psycopg2.OperationalError:
+                self._failed[first] = time.monotonic()
+        node = self._find(end)
+        connection = self._open(node, end)
+        self._last = node
+        self._failed.pop(node, None)
+        return connection
+
+    def _open(self, node: Node, end: float) -> Connection:
+        with deadlines.until(end):
+            connection: Connection = psycopg2.connect(host=node.host, port=node.port, **self._parameters)
+            return connection
+
+    def _find(self, end: float) -> Node:
+        """Ask all nodes at once, again and again, until one of them is what the string wants."""
+        attempts = [_Attempt(node) for node in self.nodes]
+        reasons: dict[Node, str] = {}
+        try:
+            while (now := time.monotonic()) < end:
+                for attempt in attempts:
+                    try:
+                        if self._advance(attempt, now):
+                            return attempt.node
+                    except psycopg2.Error as error:
+                        reasons[attempt.node] = " ".join(str(error).split())
+                        _drop(attempt)
+                _sleep_until_news(attempts, end)
+        finally:
+            for attempt in attempts:
+                _drop(attempt)
+        found = "; ".join(f"{node.host}:{node.port}: {reason}" for node, reason in reasons.items())
+        raise psycopg2.OperationalError(f"no suitable database node answered in time ({found or 'silence'})")
+
+    def _advance(self, attempt: _Attempt, now: float) -> bool:
+        if attempt.connection is None:
+            if now < attempt.next_start:
+                return False
+            attempt.started, attempt.next_start = now, now + PAUSE_SECONDS
+            node = attempt.node
+            attempt.connection = psycopg2.connect(
+                host=node.host, port=node.port, async_=1, **self._parameters
+            )
+        elif now - attempt.started > self._limit:
+            raise psycopg2.OperationalError("no answer in time")
+        attempt.want = attempt.connection.poll()
+        return attempt.want == extensions.POLL_OK
+
+
+def _drop(attempt: _Attempt) -> None:
+    if attempt.connection is not None:
+        attempt.connection.close()
+        attempt.connection = None
+        attempt.next_start = max(attempt.next_start, time.monotonic() + PAUSE_SECONDS / 4)
+
+
+def _sleep_until_news(attempts: list[_Attempt], end: float) -> None:
+    poller = select.poll()
+    wake = end
+    for attempt in attempts:
+        if attempt.connection is None:
+            wake = min(wake, attempt.next_start)
+        else:
+            wanted = select.POLLIN if attempt.want == extensions.POLL_READ else select.POLLOUT
+            poller.register(attempt.connection.fileno(), wanted)
+            wake = min(wake, attempt.started + PAUSE_SECONDS * 5)
+    poller.poll(max(1.0, (wake - time.monotonic()) * 1000))

@@ -1,0 +1,54 @@
+"""Configuration: environment variables, and secrets as files in systemd's credentials directory."""
+
+import os
+from typing import Self
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ServiceSettings(BaseSettings):
+    """What every service is told. A field `x` comes from the variable `X` or from the credential file `x`."""
+
+    # Values are never echoed in an error: one of them may be a secret.
+    model_config = SettingsConfigDict(case_sensitive=False, extra="ignore", hide_input_in_errors=True)
+
+    service_name: str = "service"
+    host_name: str = "localhost"
+    site: str = "local"
+    platform: str = "local"
+    log_level: str = Field(default="info", pattern=r"(?i)^(debug|info|warning|error|critical)$")
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment and $CREDENTIALS_DIRECTORY; raises ValidationError naming each bad field."""
+        directory = os.environ.get("CREDENTIALS_DIRECTORY")
+        return cls(_secrets_dir=directory) if directory else cls()
+
+
+class DatabaseSettings(ServiceSettings):
+    """A service that has a database of its own."""
+
+    database_dsn: str = Field(min_length=1)
+    """libpq key=value string of the read-write primary, all hosts, without a password."""
+    database_read_dsn: str | None = None
+    """For reads that may be slightly old: any node, own site first. Default: the hosts of database_dsn."""
+    database_password: SecretStr | None = None
+    database_pool: int = Field(default=5, ge=2, le=100)
+    """Largest number of connections of this process, over both kinds."""
+    write_wait_seconds: float = Field(default=3.0, gt=0, le=30)
+    """How long a write may wait for a primary, all attempts together, before it is answered 503."""
+    commit_wait_seconds: float = Field(default=3.0, gt=0, le=30)
+    """How long a COMMIT may wait for its answer; after that its outcome is unknown."""
+    read_wait_seconds: float = Field(default=2.0, gt=0, le=30)
+    ready_grace_seconds: float = Field(default=15.0, ge=0, le=600)
+    """/health/ready stays 200 for this long after the last node that could be read went away."""
+
+
+class TokenSettings(ServiceSettings):
+    """A service that verifies access tokens."""
+
+    jwt_public: SecretStr | None = None
+    """PEM public keys, one after the other: the present one and, while keys are changed, the other one."""
+    jwt_issuer: str = "tandem-users"
+    jwt_audience: str = "tandem-shop"

@@ -1,0 +1,5 @@
+"""Entry point for gunicorn: orders.wsgi:app."""
+
+from orders.application import create_app
+
+app = create_app()

@@ -1,0 +1,1 @@
+"""The shop's catalogue and its stock."""

@@ -1,0 +1,1 @@
+"""What the applications' tests share."""

@@ -1,0 +1,1 @@
+"""The shop's accounts: registration, login and tokens."""

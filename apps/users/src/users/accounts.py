@@ -1,0 +1,58 @@
+"""What can be done with accounts."""
+
+import uuid
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+from tandem_common.database import Database
+from tandem_common.problems import Conflict, Unauthorized
+from tandem_common.tokens import Issuer
+
+from users.models import User
+from users.passwords import Passwords
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """Accounts in the database."""
+
+    database: Database
+    passwords: Passwords
+    issuer: Issuer
+
+    def register(self, email: str, password: str, name: str) -> User:
+        """Make an account; Conflict if the (normalised) address has one."""
+        values = {
+            "id": uuid.uuid4(),
+            "email": email,
+            "name": name,
+            "password_hash": self.passwords.hash(password),
+        }
+
+        def work(session: Session) -> User | None:
+            statement = insert(User).values(values).on_conflict_do_nothing(index_elements=[User.email])
+            return session.scalars(statement.returning(User)).one_or_none()
+
+        user = self.database.transaction(work)
+        if user is None:
+            raise Conflict(
+                "email-taken", "E-mail address taken", "There is an account with this e-mail address."
+            )
+        return user
+
+    def log_in(self, email: str | None, password: str) -> str:
+        """An access token. Unknown address and wrong password take the same time and give the same error."""
+        user = self._find(email) if email else None
+        if not self.passwords.matches(user.password_hash if user else None, password) or user is None:
+            raise Unauthorized("E-mail address or password is wrong.")
+        return self.issuer.issue(user.id)
+
+    def get(self, user_id: uuid.UUID) -> User | None:
+        """The account with this id."""
+        return self.database.read(lambda session: session.get(User, user_id), fresh=True)
+
+    def _find(self, email: str) -> User | None:
+        statement = select(User).where(User.email == email)
+        return self.database.read(lambda session: session.scalars(statement).one_or_none(), fresh=True)

@@ -1,0 +1,116 @@
+"""HTTP operations of the users service."""
+
+import uuid
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints
+from tandem_common.api import Api
+from tandem_common.fields import Input, Output, Text
+from tandem_common.problems import Unauthorized
+from tandem_common.tokens import Claims, Verifier
+
+from users.accounts import Accounts
+from users.emails import normalise
+from users.models import User
+
+MAX_PASSWORD = 256
+Email = Annotated[str, AfterValidator(normalise), Field(max_length=1024, examples=["ann@example.org"])]
+Name = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+
+
+class Registration(Input):
+    """A new account."""
+
+    email: Email
+    password: str = Field(min_length=8, max_length=MAX_PASSWORD)
+    name: Name
+
+
+class Login(Input):
+    """Who wants a token."""
+
+    email: str = Field(max_length=1024)
+    password: str = Field(max_length=1024)
+
+
+class Account(Output):
+    """An account as its owner sees it."""
+
+    id: uuid.UUID
+    email: str
+    name: str
+    created_at: datetime
+
+    @classmethod
+    def of(cls, user: User) -> "Account":
+        """From its row."""
+        return cls(id=user.id, email=user.email, name=user.name, created_at=user.created_at)
+
+
+class Token(Output):
+    """An access token (RFC 6749, 5.1)."""
+
+    access_token: str
+    token_type: Literal["Bearer"] = Field(default="Bearer")
+    expires_in: int = Field(description="Seconds")
+
+
+class Key(Output):
+    """A public key (RFC 7517)."""
+
+    kid: str
+    kty: str
+    crv: str
+    x: str
+    y: str
+    use: str
+    alg: str
+
+
+class KeySet(Output):
+    """The public keys that tokens may be signed with."""
+
+    keys: list[Key]
+
+
+def build(accounts: Accounts, verifier: Verifier) -> Api:
+    """The service's operations."""
+    api = Api("Users", "/users", "Accounts of the shop.", verifier)
+    keys = KeySet.model_validate(verifier.key_set())
+
+    @api.operation(
+        "POST",
+        "/users/register",
+        "Make an account",
+        body=Registration,
+        answers={201: Account},
+        problems=[409],
+    )
+    def register(body: Registration) -> Account:
+        """After an unknown outcome repeat the request: 409 then means that the account exists."""
+        return Account.of(accounts.register(body.email, body.password, body.name))
+
+    @api.operation(
+        "POST", "/users/login", "Get an access token", body=Login, answers={200: Token}, problems=[401]
+    )
+    def log_in(body: Login) -> Token:
+        try:
+            email = normalise(body.email)
+        except ValueError:
+            email = None  # no account can have it; answered like any unknown address
+        token = accounts.log_in(email, body.password)
+        return Token(access_token=token, expires_in=accounts.issuer.lifetime_seconds)
+
+    @api.operation("GET", "/users/me", "The token's account", token=True, answers={200: Account})
+    def me(claims: Claims) -> Account:
+        user = accounts.get(claims.user_id)
+        if user is None:
+            raise Unauthorized("Refused: the account no longer exists.")
+        return Account.of(user)
+
+    @api.operation("GET", "/users/.well-known/jwks.json", "The tokens' public keys", answers={200: KeySet})
+    def key_set(**_: Any) -> KeySet:
+        return keys
+
+    return api
