@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from support.apps import database_settings, prepare
 from support.postgres import Server
 
 
@@ -52,3 +54,39 @@ def public_pem(private_key: ec.EllipticCurvePrivateKey) -> str:
         .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
         .decode()
     )
+
+
+@pytest.fixture(scope="session")
+def users_database(server: Server) -> Server:
+    """The server with the users database."""
+    return prepare(server, "users")
+
+
+@pytest.fixture
+def users_settings(users_database: Server) -> dict[str, Any]:
+    """What the users application is told about its database."""
+    return database_settings(users_database, "users")
+
+
+@pytest.fixture(scope="session")
+def products_database(server: Server) -> Server:
+    """The server with the products database."""
+    return prepare(server, "products")
+
+
+@pytest.fixture
+def products_settings(products_database: Server) -> dict[str, Any]:
+    """What the products application is told about its database."""
+    return database_settings(products_database, "products")
+
+
+@pytest.fixture(scope="session")
+def orders_database(server: Server) -> Server:
+    """The server with the orders database."""
+    return prepare(server, "orders")
+
+
+@pytest.fixture
+def orders_settings(orders_database: Server) -> dict[str, Any]:
+    """What the orders application is told about its database."""
+    return database_settings(orders_database, "orders")

@@ -6,29 +6,21 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from support.apps import database_settings, empty, migrate
+from support.apps import empty
 from support.postgres import Server
 from users.application import create_app
-from users.models import Base
 from users.settings import UsersSettings
 
 
-@pytest.fixture(scope="session")
-def users_database(server: Server) -> Server:
-    server.add_database("users")
-    migrate(server, "users")
-    return server
-
-
 @pytest.fixture
-def settings(users_database: Server, private_pem: str) -> dict[str, Any]:
-    return database_settings(users_database, "users", jwt_key=private_pem, password_memory_kib=64, password_passes=1)
+def settings(users_settings: dict[str, Any], private_pem: str) -> dict[str, Any]:
+    return {**users_settings, "jwt_key": private_pem, "password_memory_kib": 64, "password_passes": 1}
 
 
 @pytest.fixture
 def app(users_database: Server, settings: dict[str, Any]) -> Iterator[Flask]:
     yield create_app(UsersSettings(**settings))
-    empty(users_database, "users", Base.metadata)
+    empty(users_database, "users")
 
 
 @pytest.fixture

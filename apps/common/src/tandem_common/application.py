@@ -94,6 +94,7 @@ def _follow_requests(app: Flask, metrics: Metrics, watch: Watch | None) -> None:
     @app.teardown_request
     def end(_error: BaseException | None) -> None:
         metrics.present.dec()
+        structlog.contextvars.clear_contextvars()
 
 
 def _answer_errors(app: Flask) -> None:

@@ -1,0 +1,26 @@
+"""The products application over a real database."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from products.application import create_app
+from products.samples import seed
+from support.apps import empty
+from support.postgres import Server
+from tandem_common.settings import DatabaseSettings
+
+
+@pytest.fixture
+def app(products_database: Server, products_settings: dict[str, Any]) -> Iterator[Flask]:
+    settings = DatabaseSettings(**products_settings)
+    seed(settings)
+    yield create_app(settings)
+    empty(products_database, "products")
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
