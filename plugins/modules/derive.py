@@ -10,8 +10,8 @@ module: derive
 short_description: Validate the inventory and derive what every host needs
 description:
   - Reads the C(platform_*) variables, C(services), C(services_override), the groups and the hosts' addresses.
-    Refuses the run with the list of all problems, each with its key, value and cure, or returns everything that
-    the playbooks hand to the roles.
+    Refuses the run with the list of all problems, each with its key, value and cure, or returns everything
+    that the playbooks hand to the roles.
   - Runs on the controller alone. It needs no facts and touches no host.
   - Every key is described in C(docs/catalog.md).
 notes:
@@ -60,6 +60,11 @@ apps:
   returned: success
 smoke_paths:
   description: Paths that every edge must answer.
+  type: list
+  elements: str
+  returned: success
+notices:
+  description: What a person should know, one sentence each; Ansible prints them as warnings too.
   type: list
   elements: str
   returned: success

@@ -108,5 +108,7 @@ def _views(
         "services": {name: service.model_dump() for name, service in catalog.services.items()},
         "apps": apps_view(catalog, platform),
         "smoke_paths": smoke_paths(catalog),
+        # Ansible prints a result's "warnings" and keeps them to itself; "notices" are the same, as data.
         "warnings": list(warnings),
+        "notices": list(warnings),
     }

@@ -21,8 +21,8 @@ REQUIREMENT = re.compile(
 SERVICE_NAME_LENGTH = 20  # "svc-" + name is a Unix user, and names of units and sockets grow from it
 DATABASE_NAME_LENGTH = 57  # Postgres cuts identifiers at 63 bytes; "_owner" is appended
 
-# A service's unit is a template of its name, NAME@.service. A service of one of these names would replace a unit
-# of Debian's or of the platform.
+# A service's unit is a template of its name, NAME@.service. A service of one of these names would replace a
+# unit of Debian's or of the platform.
 RESERVED_SERVICE_NAMES = frozenset(
     {
         *("autovt", "container-getty", "dbus", "getty", "modprobe", "network", "networking", "quotaon"),

@@ -48,8 +48,7 @@ class Report:
 def text_of(problems: Iterable[Problem]) -> str:
     """Return the readable list of problems, in the order of their keys, each one once."""
     ordered = sorted(set(problems))
-    noun = "problem" if len(ordered) == 1 else "problems"
-    lines = [f"{len(ordered)} {noun} in the inventory; nothing was changed."]
+    lines = [f"{counted(len(ordered), 'problem')} in the inventory; nothing was changed."]
     lines += [f"{number}. {problem}" for number, problem in enumerate(ordered, start=1)]
     return "\n".join(lines)
 
@@ -64,6 +63,11 @@ def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
     """Return the cure for an unknown word: the nearest known one, or ``otherwise`` when nothing is near."""
     candidate = nearest(word, known)
     return f"write {candidate}" if candidate else otherwise
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: ``1 host``, ``2 hosts``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def listing(words: Iterable[str]) -> str:

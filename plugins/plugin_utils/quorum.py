@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from .inventory import Inventory
-from .problems import Report, listing
+from .problems import Report, counted, listing
 from .settings import Platform, PostgresSettings
 
 # From this version on pg_auto_failover promotes the right one of several standbys (upstream change 1161).
@@ -36,18 +36,18 @@ def check_voters(what: str, where: str, voters: Mapping[str, str], report: Repor
 
 
 def check_postgres(inventory: Inventory, platform: Platform, report: Report) -> None:
-    """Refuse all but the tested topology: a data node in each of two datacenters, the monitor on the witness."""
+    """Refuse all but one topology: a data node in each of two datacenters, a monitor on the witness."""
     data, witness = inventory.names_of("data"), inventory.names_of("witness")
     if len(witness) != 1:
         report.refuse(
             "group witness",
-            f"has {len(witness)} hosts ({listing(witness)})",
+            f"has {counted(len(witness), 'host')} ({listing(witness)})",
             "name one host on the witness site: it runs the one Postgres monitor",
         )
     if len(data) < 2:
         report.refuse(
             "group data",
-            f"has {len(data)} hosts ({listing(data)})",
+            f"has {counted(len(data), 'host')} ({listing(data)})",
             "name two hosts, one in each of two datacenters: every commit is on both",
         )
     if len(data) > 2:
@@ -64,8 +64,8 @@ def refuse_third_node(nodes: list[str], settings: PostgresSettings, report: Repo
     if version < THIRD_NODE_VERSION:
         report.refuse(
             "group data",
-            f"{found}; with three, the failover of pg_auto_failover {settings.failover_version} can crash and leave "
-            "a fork of the data (corrected after 2.2)",
+            f"{found}; with three, a failover of pg_auto_failover {settings.failover_version} can crash "
+            "and leave a fork of the data (corrected after 2.2)",
             "keep two, one per datacenter",
         )
         return

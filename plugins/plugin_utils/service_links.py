@@ -8,7 +8,7 @@ import graphlib
 
 from .catalog import Service
 from .problems import Report, did_you_mean, listing, shown
-from .service_names import PLATFORM_COMPONENTS, owner_role, url_name
+from .service_names import PLATFORM_COMPONENTS, owner_role, runtime_role, url_name
 from .services import Catalog
 
 
@@ -94,14 +94,15 @@ def check_databases(catalog: Catalog, report: Report) -> None:
         if service.database is None or service.database.name is None:
             continue
         database = service.database.name
-        for role in (database, owner_role(database)):
-            other = owners.setdefault(role, name)
-            if other != name:
-                report.refuse(
-                    catalog.where(name, "database", "name"),
-                    f"{shown(database)} needs the role {role}, which service {other} has",
-                    "give every service a database of its own; others ask the service",
-                )
+        roles = (runtime_role(database), owner_role(database))
+        taken = next((role for role in roles if role in owners), None)
+        if taken is not None:
+            report.refuse(
+                catalog.where(name, "database", "name"),
+                f"{shown(database)} needs the role {taken}, which service {owners[taken]} has",
+                "give every service a database of its own; others ask the service",
+            )
+        owners |= dict.fromkeys(roles, name)
 
 
 def check_public_halves(catalog: Catalog, report: Report) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from . import names
-from .problems import Report, listing, shown
+from .problems import Report, counted, listing, shown
 from .project_files import ProjectFiles, absolute
 from .schema import Strict, read, wrong
 
@@ -160,8 +160,8 @@ def read_platform(variables: Mapping[str, Any], files: ProjectFiles, report: Rep
     return platform
 
 
-# Stand in for variables that are wrong, so that the others, the hosts and the catalog are still checked; nothing
-# is derived then. Sites and the project's folder have no stand-in: too much follows from them.
+# Stand in for variables that are wrong, so that the others, the hosts and the catalog are still checked;
+# nothing is derived then. Sites and the project's folder have no stand-in: too much follows from them.
 STAND_INS: dict[str, Any] = {
     "name": "unknown",
     "domain": "unknown.invalid",
@@ -178,16 +178,17 @@ def _salvaged(data: Mapping[str, Any], failing: set[str]) -> Platform | None:
 
 def _check_sites(platform: Platform, report: Report) -> None:
     where = "platform_sites"
+    witnesses = counted(len(platform.witness_sites), "site")
     if len(platform.witness_sites) != 1:
         report.refuse(
             where,
-            f"{len(platform.witness_sites)} sites have witness: true ({listing(platform.witness_sites)})",
+            f"{witnesses} with witness: true ({listing(platform.witness_sites)})",
             "mark exactly one; it breaks the tie when the datacenters lose each other",
         )
     if len(platform.datacenters) < 2:
         report.refuse(
             where,
-            f"there are {len(platform.datacenters)} datacenters ({listing(platform.datacenters)})",
+            f"has {counted(len(platform.datacenters), 'datacenter')} ({listing(platform.datacenters)})",
             "name two sites without witness: true",
         )
     networks = [(name, net) for name, site in sorted(platform.sites.items()) for net in site.parsed]

@@ -82,10 +82,11 @@ def check_safety(profile: Profile, report: Report) -> None:
         return
     report.refuse(
         f"{WHERE}.postgres",
-        f"an isolated primary would stop after wal_sender_timeout {postgres.wal_sender_timeout_ms} + "
-        f"network_partition_timeout {partition} + slack {SLACK_MS} = {fence} ms, not before the other node "
-        f"is promoted after node_considered_unhealthy_timeout {postgres.node_considered_unhealthy_timeout_ms} + "
-        f"primary_demote_timeout {postgres.primary_demote_timeout_ms} = {promotion} ms: two primaries",
-        f"lower the first two or raise the last two until the first sum is the smaller one, "
-        f"or use {listing(PROFILES)} as they are",
+        f"an isolated primary would stop after wal_sender_timeout {postgres.wal_sender_timeout_ms} "
+        f"+ network_partition_timeout {partition} + slack {SLACK_MS} = {fence} ms, not before the other node "
+        "is promoted after node_considered_unhealthy_timeout "
+        f"{postgres.node_considered_unhealthy_timeout_ms} + primary_demote_timeout "
+        f"{postgres.primary_demote_timeout_ms} = {promotion} ms: two primaries",
+        "lower the first two or raise the last two until the first sum is the smaller one, "
+        f"or use a profile as it is: {listing(PROFILES)}",
     )

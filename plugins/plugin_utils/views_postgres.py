@@ -65,8 +65,8 @@ def dsn(
 ) -> str:
     """Return a libpq connection string without password: every node, in the order given.
 
-    The network limits make libpq leave a dead node within seconds; a hung server keeps its connection alive, so
-    a client needs a read timeout of its own besides.
+    The network limits make libpq leave a dead node within seconds; a hung server keeps its connection alive,
+    so a client needs a read timeout of its own besides.
     """
     words = {
         "host": ",".join(node.address for node in nodes),
