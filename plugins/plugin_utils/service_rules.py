@@ -29,6 +29,8 @@ PLATFORM_PORTS = {
     6432: "a Postgres pooler",
     7443: "the hosts' doors",
     8080: "the edges' routers",
+    8404: "HAProxy's statistics",
+    8405: "HAProxy's statistics",
     9080: "Promtail",
     9090: "Prometheus",
     9093: "Alertmanager",

@@ -66,6 +66,7 @@ def _door(host: Host, catalog: Catalog, inventory: Inventory) -> dict[str, Any]:
                 "name": name,
                 "port": catalog.services[name].port,
                 "instances": catalog.services[name].instances,
+                "threads": catalog.services[name].threads,
                 "health": catalog.services[name].health,
                 "callers": callers(name, catalog, inventory),
             }
