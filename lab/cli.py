@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
+import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from lab import keys, registry
+from lab import console, keys, registry
 from lab.core import Lab
 from lab.errors import LabError
 
@@ -30,11 +31,14 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="lab", description="A lab of booted Debian hosts on this machine. lab/README.md explains every verb."
+        prog="lab",
+        description="A lab of booted Debian hosts on this machine. lab/README.md explains every verb.",
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
 
-    def verb(name: str, action: Callable[[Lab, Arguments], int | None], *words: str) -> argparse.ArgumentParser:
+    def verb(
+        name: str, action: Callable[[Lab, Arguments], int | None], *words: str
+    ) -> argparse.ArgumentParser:
         sub = verbs.add_parser(name, help=(action.__doc__ or "").strip())
         sub.add_argument("-i", "--inventory", action="append", type=Path, default=[], metavar="INVENTORY")
         for word in words:
@@ -43,7 +47,12 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     verb("up", _up, "hosts*")
+    verb("down", _down)
     verb("reset", _reset, "hosts*")
+    verb("save", _save, "name")
+    verb("load", _load, "name")
+    verb("status", _status)
+    verb("env", _env).add_argument("--json", action="store_true", help="as JSON (the only form there is)")
     verb("stop", _stop, "host")
     verb("boot", _boot, "host")
     verb("kill", _kill, "host")
@@ -55,12 +64,47 @@ def _parser() -> argparse.ArgumentParser:
     verb("heal", _heal)
     verb("ssh", _ssh, "host").add_argument("command", nargs=argparse.REMAINDER)
     verb("run", _run, "host").add_argument("command", nargs=argparse.REMAINDER)
+    verb("logs", _logs, "host").add_argument(
+        "options", nargs=argparse.REMAINDER, help="options of journalctl"
+    )
+    verb("forget", _forget, "hosts*")
+    verb("clean", _clean).add_argument("--all", action="store_true", help="base image, packages and key, too")
     return parser
 
 
 def _up(lab: Lab, arguments: Arguments) -> None:
     """Boot the inventory's hosts (or the named ones) and wait until they answer."""
     lab.up(*arguments.hosts)
+
+
+def _down(lab: Lab, arguments: Arguments) -> None:
+    """Stop all hosts and take the lab away; disks and snapshots stay."""
+    lab.down()
+
+
+def _clean(lab: Lab, arguments: Arguments) -> None:
+    """Take the lab away with its disks and snapshots."""
+    lab.clean(everything=arguments.all)
+
+
+def _save(lab: Lab, arguments: Arguments) -> None:
+    """Keep all disks under a name."""
+    lab.save(arguments.name)
+
+
+def _load(lab: Lab, arguments: Arguments) -> None:
+    """Bring the disks of that name back."""
+    lab.load(arguments.name)
+
+
+def _status(lab: Lab, arguments: Arguments) -> None:
+    """Show hosts, cuts and snapshots."""
+    print(console.status_text(lab))
+
+
+def _env(lab: Lab, arguments: Arguments) -> None:
+    """Print hosts, sites, addresses, URLs and SSH options as JSON."""
+    print(json.dumps(lab.env(), indent=2))
 
 
 def _reset(lab: Lab, arguments: Arguments) -> None:
@@ -113,11 +157,28 @@ def _heal(lab: Lab, arguments: Arguments) -> None:
     lab.heal()
 
 
-def _ssh(lab: Lab, arguments: Arguments) -> None:
+def _ssh(lab: Lab, arguments: Arguments) -> int:
     """Log in to a host as the user Ansible uses."""
     host = registry.get(arguments.host).host
-    words = ["ssh", "-i", str(keys.user_key()), *keys.options(), f"ansible@{host.address}", *arguments.command]
-    os.execvp(words[0], words)
+    words = [
+        "ssh",
+        "-i",
+        str(keys.user_key()),
+        *keys.options(),
+        f"ansible@{host.address}",
+        *arguments.command,
+    ]
+    return subprocess.call(words)
+
+
+def _logs(lab: Lab, arguments: Arguments) -> int:
+    """Show a host's journal; options go to journalctl."""
+    return console.show_logs(registry.get(arguments.host).name, arguments.options)
+
+
+def _forget(lab: Lab, arguments: Arguments) -> None:
+    """Stop hosts and remove their disks."""
+    lab.forget(*arguments.hosts)
 
 
 def _run(lab: Lab, arguments: Arguments) -> int:

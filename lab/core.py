@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lab import base, faults, inventory, keys, machine, network, registry, services, shell
+from lab import (
+    base,
+    checks,
+    environment,
+    facts,
+    faults,
+    inventory,
+    keys,
+    leftovers,
+    machine,
+    network,
+    registry,
+    services,
+    settings,
+    shell,
+    snapshots,
+)
 from lab.errors import LabError
 from lab.locks import host_lock, lab_lock
 from lab.model import Host, Site
-from lab.paths import PROJECT, disk_image
+from lab.paths import PROJECT, RUN, STORE, cache, disk_image
 from lab.progress import Progress
 from lab.registry import Record
 
@@ -21,10 +40,22 @@ WORLD = "world"
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
+class State:
+    """What a host is doing. `disk` is what its disk takes, in bytes."""
+
+    running: bool
+    answers: bool
+    address: str
+    site: str
+    disk: int
+
+
 class Lab:
     """A lab of booted hosts on this machine. There is one per machine; all objects speak of the same one.
 
-    `inventories` name the hosts that `up` boots; every other method also knows hosts that earlier `up`s booted.
+    `inventories` name the hosts that `up`, `reset`, `status`, `save` and `env` are about; every other method
+    also knows the hosts that an earlier `up` booted from other inventories.
     """
 
     def __init__(self, inventories: Sequence[Path] = (), quiet: bool = False) -> None:
@@ -35,17 +66,27 @@ class Lab:
 
     def inventories(self) -> list[inventory.Inventory]:
         """Read the inventories."""
-        return [inventory.load(path) for path in self._paths]
+        return [inventory.load(Path(path)) for path in self._paths]
 
-    def hosts(self) -> list[str]:
-        """Return the names of the inventories' hosts."""
-        return [host.name for one in self.inventories() for host in one.hosts]
+    def env(self) -> dict[str, Any]:
+        """Return what tests and users need to know, as plain data: see lab/README.md."""
+        return environment.describe(self.inventories(), WORLD)
+
+    def status(self) -> dict[str, State]:
+        """Return the state of every host of the inventories."""
+        hosts = self._listed()
+        with ThreadPoolExecutor(max_workers=32) as pool:
+            return dict(zip((host.name for host in hosts), pool.map(_state, hosts), strict=True))
 
     def running(self, host: str) -> bool:
         """Say whether the host runs."""
         return machine.running(host)
 
-    # --- life
+    def cuts(self) -> list[str]:
+        """Return the present cuts as the commands that make them."""
+        return faults.describe() if network.exists() else []
+
+    # --- life of the lab
 
     def up(self, *hosts: str) -> list[str]:
         """Boot the named hosts of the inventories (default: all) and wait until they answer SSH.
@@ -54,49 +95,105 @@ class Lab:
         """
         found = self.inventories()
         wanted = _select([host for one in found for host in one.hosts], hosts)
+        checks.root()
         with lab_lock():
             records = self._prepare(found, wanted)
-        started = [record for record in records if self._boot(record)]
-        if started:
-            self._progress.say(f"booting {len(started)} hosts")
-        self._await([record.host for record in records], say=bool(started))
-        self._progress.say(f"{len(records)} hosts answer SSH ({len(started)} booted)")
-        return [record.name for record in started]
+        return self._boot_all(records)
+
+    def down(self) -> None:
+        """Stop every host and take away all that the lab brought to this machine, but disks and snapshots."""
+        checks.root()
+        with lab_lock():
+            names = [record.name for record in registry.records() if machine.running(record.name)]
+            if names:
+                self._progress.say(f"stopping {len(names)} hosts")
+            _parallel(self._stop_or_kill, names)
+            leftovers.clear()
+            shutil.rmtree(RUN, ignore_errors=True)
+        self._progress.say("the lab is down")
+
+    def clean(self, everything: bool = False) -> None:
+        """Take the lab down and remove its disks and snapshots; `everything`: base, packages and key, too."""
+        self.down()
+        shutil.rmtree(STORE, ignore_errors=True)
+        if everything:
+            shutil.rmtree(cache(), ignore_errors=True)
+
+    def reset(self, *hosts: str) -> list[str]:
+        """Boot the named hosts of the inventories (default: all) with fresh disks. Returns their names."""
+        wanted = _select(self._listed(), hosts)
+        checks.root()
+        _parallel(self._discard, wanted)
+        return self.up(*(host.name for host in wanted))
+
+    def save(self, name: str) -> None:
+        """Keep the disks of the inventories' hosts under a name; hosts that run are booted again."""
+        snapshots.folder(name)
+        with lab_lock():
+            known = [registry.get(host.name) for host in self._listed() if disk_image(host.name).exists()]
+            if not known:
+                raise LabError("there is no disk to save", "./lab/lab up")
+            running = [record for record in known if machine.running(record.name)]
+            self._progress.say(f"stopping {len(running)} hosts")
+            _parallel(self._stop, [record.name for record in running])
+            self._progress.say(f"copying {len(known)} disks")
+            snapshots.store(name, [record.name for record in known])
+        self._boot_all(running)
+
+    def load(self, name: str) -> None:
+        """Bring the disks of a snapshot back and boot its hosts."""
+        names = snapshots.hosts(name)
+        with lab_lock():
+            known = {record.name: record.host for record in registry.records()}
+            _parallel(self._discard, [known[host] for host in names if host in known])
+            self._progress.say(f"copying {len(names)} disks")
+            snapshots.bring_back(name)
+            records = [registry.get(host) for host in names]
+            self._ensure_lab(record.host.site for record in records)
+            self._ensure_names()
+        self._boot_all(records)
+
+    # --- life of a host
 
     def boot(self, host: str) -> None:
         """Boot a host with the disk that it has, and wait until it answers SSH."""
         record = registry.get(host)
+        checks.root()
         with lab_lock():
-            self._ensure_shared([])
+            self._ensure_lab([record.host.site])
+            self._ensure_names()
         self._boot(record)
         machine.await_answer(record.host)
-
-    def stop(self, *hosts: str) -> None:
-        """Shut hosts down in good order."""
-        self._each(hosts, self._stop)
-
-    def kill(self, host: str) -> None:
-        """Let a host lose its power; what it wrote stays, synced or not."""
-        with host_lock(host):
-            machine.kill(registry.get(host).host)
-
-    def reset(self, *hosts: str) -> None:
-        """Give hosts (default: all of the inventories) fresh disks and boot them."""
-        found = self.inventories()
-        wanted = _select([host for one in found for host in one.hosts], hosts)
-        _parallel(self._discard, wanted)
-        self.up(*hosts)
-
-    def power_loss(self, host: str) -> None:
-        """Let a host lose its power together with everything that was not synced to its disk."""
-        with host_lock(host):
-            machine.lose_power(registry.get(host).host)
 
     def wait(self, host: str, seconds: float = 60) -> None:
         """Wait until a host answers SSH."""
         machine.await_answer(registry.get(host).host, seconds)
 
-    # --- commands
+    def stop(self, *hosts: str) -> None:
+        """Shut hosts down in good order."""
+        _parallel(self._stop, [registry.get(host).name for host in hosts])
+
+    def kill(self, host: str) -> None:
+        """Let a host lose its power; what it wrote stays, synced or not."""
+        with host_lock(host):
+            machine.kill(self._running_host(host))
+
+    def power_loss(self, host: str) -> None:
+        """Let a host lose its power together with everything that was not synced to its disk."""
+        with host_lock(host):
+            machine.lose_power(self._running_host(host))
+
+    def forget(self, *hosts: str) -> None:
+        """Stop hosts and remove their disks, as if they had never been booted."""
+        for host in hosts:
+            self._discard(registry.get(host).host)
+            with lab_lock():
+                registry.forget(host)
+        if network.exists():
+            with lab_lock():
+                self._ensure_names()
+
+    # --- commands in hosts
 
     def run(
         self,
@@ -104,21 +201,30 @@ class Lab:
         command: machine.Command,
         *,
         user: str | None = None,
-        stdin: str | None = None,
+        input: str | None = None,
         timeout: float | None = 60,
-        check: bool = True,
+        check: bool = False,
     ) -> shell.Result:
         """Run a command in a host, not over its network, so that it works through every cut.
 
-        A string is run by the shell. Default user root; `timeout` in seconds; `check` raises LabError on failure.
+        A string is run by the shell, a sequence as it is. Default user: root. `timeout` is in seconds. Raises
+        LabError when the host does not run, subprocess.TimeoutExpired, and, with `check`, CalledProcessError.
         """
-        return machine.run(host, command, user, stdin, timeout, check)
+        words = machine.inside(host, command, user)
+        return subprocess.run(
+            words, input=input, timeout=timeout, check=check, text=True, capture_output=True
+        )
 
     def popen(
         self, host: str, command: machine.Command, *, user: str | None = None, **options: Any
     ) -> subprocess.Popen[str]:
-        """Start a command in a host and return it as it runs; `options` go to subprocess.Popen (output: pipe)."""
-        settings: dict[str, Any] = {"text": True, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+        """Start a command in a host and return it at once; `options` go to subprocess.Popen."""
+        settings: dict[str, Any] = {
+            "text": True,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            **options,
+        }
         return subprocess.Popen(machine.inside(host, command, user), **settings)
 
     # --- cuts
@@ -145,29 +251,58 @@ class Lab:
 
     # --- inner parts
 
+    def _listed(self) -> list[Host]:
+        return [host for one in self.inventories() for host in one.hosts]
+
     def _prepare(self, found: Iterable[inventory.Inventory], wanted: Sequence[Host]) -> list[Record]:
+        """Make all that hosts share, and a record for every wanted host. Call with the lab's lock held."""
         sites = {site.name: site for one in found for site in one.sites}
         registry.refuse_conflicts(wanted)
-        network.refuse_overlap(sites.values())
-        network.ensure(sites.values())
-        network.mark_platform_sites(site for site in sites.values() if site.name != WORLD)
-        services.ensure_packages()
+        self._ensure_lab(sites.values(), [host for host in wanted if not disk_image(host.name).exists()])
         current = base.ensure(self._progress, services.PROXY)
+        known = {record.name: record for record in registry.records()}
         for host in wanted:
-            known = {record.name: record for record in registry.records()}.get(host.name)
-            has_disk = disk_image(host.name).exists()
-            registry.save(Record(host, known.base if known and has_disk else current))
-        self._ensure_shared(sites.values())
+            before = known.get(host.name)
+            _refuse_change(before, host)
+            has_disk = before is not None and disk_image(host.name).exists()
+            registry.save(Record(host, before.base if before and has_disk else current))
+        self._ensure_names()
         return [registry.get(host.name) for host in wanted]
 
-    def _ensure_shared(self, sites: Iterable[Site]) -> None:
-        """Bring network, DNS and known hosts in line with the hosts that the lab has."""
-        hosts = [record.host for record in registry.records()]
-        network.ensure({site.name: site for site in [*(host.site for host in hosts), *sites]}.values())
+    def _ensure_lab(self, sites: Iterable[Site], new: Sequence[Host] = ()) -> None:
+        """Check the machine, clear what a dead lab left, and make network and package cache."""
+        wanted = {site.name: site for site in [*(record.host.site for record in registry.records()), *sites]}
+        if not leftovers.alive():
+            checks.all_of_them(len(new))
+            network.refuse_overlap(wanted.values())
+            leftovers.clear()
+        checks.space(len(new))
+        network.refuse_foreign()
+        settings.apply()
+        network.ensure(wanted.values())
+        network.mark_platform_sites(site for site in wanted.values() if site.name != WORLD)
         services.ensure_packages()
+
+    def _ensure_names(self) -> None:
+        """Tell DNS and SSH about all hosts that the lab has."""
+        hosts = [record.host for record in registry.records()]
         services.ensure_dns(hosts)
         keys.user_key()
         keys.write_known_hosts(hosts)
+
+    def _boot_all(self, records: Sequence[Record]) -> list[str]:
+        started = [record.name for record in records if self._boot(record)]
+        if started:
+            self._progress.say(f"booting {len(started)} hosts")
+
+        def one(record: Record) -> None:
+            machine.await_answer(record.host)
+            if record.name in started:
+                self._progress.say(f"  {record.name} answers at {record.host.address}")
+
+        _parallel(one, records)
+        self._progress.say(f"{len(records)} hosts answer SSH ({len(started)} booted)")
+        return started
 
     def _boot(self, record: Record) -> bool:
         with host_lock(record.name):
@@ -177,27 +312,44 @@ class Lab:
         with host_lock(host):
             machine.stop(registry.get(host).host)
 
+    def _stop_or_kill(self, host: str) -> None:
+        with suppress(LabError):  # it has been killed then, which is as good when everything ends
+            self._stop(host)
+
     def _discard(self, host: Host) -> None:
         with host_lock(host.name):
             machine.kill(host)
             disk_image(host.name).unlink(missing_ok=True)
+            facts.forget(host.name)
 
-    def _await(self, hosts: Iterable[Host], say: bool) -> None:
-        def one(host: Host) -> None:
-            machine.await_answer(host)
-            if say:
-                self._progress.say(f"  {host.name} answers at {host.address}")
-
-        _parallel(one, hosts)
-
-    def _each(self, hosts: Sequence[str], action: Callable[[str], None]) -> None:
-        _parallel(action, [registry.get(host).name for host in hosts])
+    def _running_host(self, name: str) -> Host:
+        record = registry.get(name)
+        if not machine.running(name):
+            raise LabError(f"{name} does not run", f"./lab/lab boot {name}")
+        return record.host
 
     def _site(self, name: str) -> Site:
         sites = {record.host.site.name: record.host.site for record in registry.records()}
         if name not in sites:
-            raise LabError(f"the lab has no site {name} (it has: {', '.join(sorted(sites))})", "name one of them")
+            raise LabError(
+                f"the lab has no site {name} (it has: {', '.join(sorted(sites))})", "name one of them"
+            )
         return sites[name]
+
+
+def _state(host: Host) -> State:
+    image = disk_image(host.name)
+    taken = image.stat().st_blocks * 512 if image.exists() else 0
+    running = machine.running(host.name)
+    return State(running, running and machine.answers(host), str(host.address), host.site.name, taken)
+
+
+def _refuse_change(before: Record | None, host: Host) -> None:
+    """A running host can't be given another address or site."""
+    if before and before.host != host and machine.running(host.name):
+        raise LabError(
+            f"the inventory changed {host.name} while it runs", f"./lab/lab stop {host.name}, then up"
+        )
 
 
 def _select(hosts: Sequence[Host], names: Sequence[str]) -> list[Host]:

@@ -106,8 +106,12 @@ def _declared_sites(sites: Mapping[str, Any], file: Path) -> dict[str, Site]:
         four = [n for n in networks if isinstance(n, IPv4Network)]
         six = [n for n in networks if isinstance(n, IPv6Network)]
         if not four:
-            raise LabError(f"{file}: site {name} has no IPv4 network", f"add one to platform_sites.{name}.networks")
-        declared[name] = Site(name, four[0], six[0] if six else None, bool((body or {}).get("witness", False)))
+            raise LabError(
+                f"{file}: site {name} has no IPv4 network", f"add one to platform_sites.{name}.networks"
+            )
+        declared[name] = Site(
+            name, four[0], six[0] if six else None, bool((body or {}).get("witness", False))
+        )
     return declared
 
 
@@ -115,7 +119,9 @@ def _network(text: object, site: str, file: Path) -> IPv4Network | IPv6Network:
     try:
         return ip_network(str(text))
     except ValueError as error:
-        raise LabError(f"{file}: site {site}: {error}", "write networks like 10.61.0.0/24 and fd61::/64") from None
+        raise LabError(
+            f"{file}: site {site}: {error}", "write networks like 10.61.0.0/24 and fd61::/64"
+        ) from None
 
 
 def _host(
@@ -186,5 +192,7 @@ def _refuse_duplicates(hosts: Iterable[Host], file: Path) -> None:
     for host in hosts:
         for address in host.addresses:
             if address in owner:
-                raise LabError(f"{file}: {owner[address]} and {host.name} both have {address}", "change one of them")
+                raise LabError(
+                    f"{file}: {owner[address]} and {host.name} both have {address}", "change one of them"
+                )
             owner[address] = host.name

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lab import shell
 from lab.model import Host
-from lab.paths import cache
+from lab.paths import cache, own_cache
 
 
 def folder() -> Path:
@@ -18,7 +18,12 @@ def folder() -> Path:
 
 def user_key() -> Path:
     """Return the private key that Ansible and `./lab/lab ssh` use, making it if needed."""
-    return _ensure(folder() / "id_ed25519", "tandem-lab")
+    return _ensure(user_key_path(), "tandem-lab")
+
+
+def user_key_path() -> Path:
+    """Return where the private key is, or will be."""
+    return folder() / "id_ed25519"
 
 
 def host_key(name: str) -> Path:
@@ -28,7 +33,7 @@ def host_key(name: str) -> Path:
 
 def known_hosts() -> Path:
     """Return the file with all hosts' keys."""
-    return folder() / "known_hosts"
+    return own_cache("ssh/known_hosts")
 
 
 def write_known_hosts(hosts: Iterable[Host]) -> None:

@@ -16,6 +16,8 @@ from pathlib import Path
 from lab.errors import LabError
 from lab.paths import RUN
 
+LOCKS = (RUN / "lock", RUN / "locks")
+
 WAIT = 900.0
 """Seconds to wait for another command: building the base image takes the longest."""
 
@@ -23,28 +25,41 @@ WAIT = 900.0
 @contextmanager
 def lab_lock() -> Iterator[None]:
     """Hold what all hosts share."""
-    with _held(RUN / "lock"):
+    with file_lock(RUN / "lock"):
         yield
 
 
 @contextmanager
 def host_lock(name: str) -> Iterator[None]:
     """Hold one host's life."""
-    with _held(RUN / "locks" / name):
+    with file_lock(RUN / "locks" / name):
         yield
 
 
 @contextmanager
-def _held(path: Path) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def file_lock(path: Path) -> Iterator[None]:
+    """Hold a file, which is made if needed."""
+    descriptor = _open(path)
     try:
         _acquire(descriptor, path)
+        while not _same(descriptor, path):  # `down` removed it while this waited
+            os.close(descriptor)
+            descriptor = _open(path)
+            _acquire(descriptor, path)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield
     finally:
         os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def _same(descriptor: int, path: Path) -> bool:
+    return path.exists() and path.stat().st_ino == os.fstat(descriptor).st_ino
 
 
 def _acquire(descriptor: int, path: Path) -> None:

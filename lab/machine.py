@@ -15,10 +15,12 @@ from pathlib import Path
 from lab import base, cgroups, disk, network, seed, shell
 from lab.errors import LabError
 from lab.model import Host
-from lab.paths import SCRIPTS, disk_image, host_run
+from lab.paths import NAME, SCRIPTS, disk_image, host_run
 from lab.registry import Record
 
 Command = str | Sequence[str]
+
+NSPAWN = Path("/run/systemd/nspawn")
 
 STOP_SECONDS = 90.0
 """As long as systemd itself gives a service to stop."""
@@ -39,7 +41,9 @@ def boot(record: Record) -> bool:
         return False
     below = base.folder(record.base)
     if not below.is_dir():
-        raise LabError(f"the base image {record.base} below {host.name}'s disk is gone", f"./lab/lab reset {host.name}")
+        raise LabError(
+            f"the base image {record.base} below {host.name}'s disk is gone", f"./lab/lab reset {host.name}"
+        )
     network.forget_wire(host)
     disk.await_release(image)
     if not image.exists():
@@ -52,19 +56,19 @@ def boot(record: Record) -> bool:
         # setsid --fork: the host outlives this command and is nobody's child.
         subprocess.run(
             ["setsid", "--fork", "unshare", "--mount", "--propagation", "private", SCRIPTS / "start-host.sh",
-             run, host.name, host.site.bridge, image, below, cgroups.root()],
+             NAME, run, host.name, host.site.bridge, image, below, cgroups.root()],
             check=True, stdin=subprocess.DEVNULL, stdout=console, stderr=console,
         )  # fmt: skip
     return True
 
 
 def await_answer(host: Host, seconds: float = 60) -> None:
-    """Wait until users can log in by SSH. Raises LabError with the last console lines if that does not happen."""
+    """Wait until users can log in by SSH. Raises LabError with the last console lines when they can't."""
     deadline = time.monotonic() + seconds
     while not answers(host):
         if time.monotonic() > deadline:
             raise LabError(
-                f"{host.name} does not answer SSH within {seconds:.0f} s; console:\n{console_tail(host.name)}",
+                f"{host.name} does not answer SSH in {seconds:.0f} s; console:\n{console_tail(host.name)}",
                 f"./lab/lab logs {host.name}; ./lab/lab reset {host.name} gives it a fresh disk",
             )
         time.sleep(0.05)
@@ -98,7 +102,7 @@ def stop(host: Host, seconds: float = STOP_SECONDS) -> bool:
         cgroups.kill(host.name)
         clear(host)
         raise LabError(
-            f"{host.name} did not stop within {seconds:.0f} s and was killed; console:\n{console_tail(host.name)}",
+            f"{host.name} did not stop in {seconds:.0f} s and was killed::\n{console_tail(host.name)}",
             f"./lab/lab boot {host.name}, then ./lab/lab logs {host.name} shows what did not end",
         )
     clear(host)
@@ -106,7 +110,7 @@ def stop(host: Host, seconds: float = STOP_SECONDS) -> bool:
 
 
 def kill(host: Host) -> None:
-    """Let the host lose its power: first the wire, or its dying kernel state would still say goodbye to its peers."""
+    """Let the host lose its power: first the wire, or its dying sockets would say goodbye."""
     network.unplug(host)
     cgroups.kill(host.name)
     clear(host)
@@ -127,8 +131,13 @@ def clear(host: Host) -> None:
     cgroups.remove(host.name)
     network.forget_wire(host)
     disk.await_release(disk_image(host.name))
+    forget_at_nspawn(host.name)
+
+
+def forget_at_nspawn(name: str) -> None:
+    """Remove the empty folders that systemd-nspawn keeps for a machine of that name."""
     for folder in ("unix-export", "propagate"):
-        shutil.rmtree(f"/run/systemd/nspawn/{folder}/{host.name}", ignore_errors=True)
+        shutil.rmtree(NSPAWN / folder / name, ignore_errors=True)
 
 
 def inside(name: str, command: Command, user: str | None = None) -> list[str]:
@@ -193,7 +202,9 @@ def console_tail(name: str, lines: int = 15) -> str:
 def close_stale_connections(host: Host) -> None:
     """End Ansible's kept-open SSH connections to an earlier life of this host: they would hang, not fail."""
     for control in (Path.home() / ".ansible" / "cp").glob(f"{host.address}-*"):
-        shell.run("ssh", "-o", f"ControlPath={control}", "-O", "exit", str(host.address), check=False, timeout=5)
+        shell.run(
+            "ssh", "-o", f"ControlPath={control}", "-O", "exit", str(host.address), check=False, timeout=5
+        )
 
 
 def _supervisor(name: str) -> int | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from lab.errors import LabError
 
 APT = Path("/etc/apt")
-CURE = "set TANDEM_LAB_MIRROR and TANDEM_LAB_SECURITY_MIRROR to the addresses of a Debian mirror and its debian-security"
+CURE = "set TANDEM_LAB_MIRROR and TANDEM_LAB_SECURITY_MIRROR to a Debian mirror and its debian-security"
 
 
 @dataclass(frozen=True)

@@ -5,22 +5,18 @@ Outside the namespace there are one veth, its routes, and one nft table; nothing
 
 from __future__ import annotations
 
-import json
+import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
 from lab import shell
 from lab.errors import LabError
 from lab.model import Host, Site
-from lab.paths import NETNS, NFT_TABLE, RUN, VETH
+from lab.paths import MACHINE, MACHINE6, NETNS, NFT_TABLE, ROUTER, ROUTER6, RUN, VETH, WIRE
 
 NETNS_FILE = Path("/run/netns") / NETNS
-MACHINE, MACHINE6 = "10.60.255.1", "fd60::1"
-"""The machine's end of its wire into the lab: Ansible, tests and the package cache live there."""
-ROUTER, ROUTER6 = "10.60.255.2", "fd60::2"
 UPLINK = "up0"
-FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
-_SAVED = RUN / "machine.json"
+_LAYOUT = RUN / "layout"
 
 FILTER = f"""
 table inet tandem_lab {{
@@ -84,9 +80,21 @@ def remove() -> None:
     if exists():
         shell.run("ip", "netns", "delete", NETNS)
     NETNS_FILE.unlink(missing_ok=True)
-    if _SAVED.exists():
-        FORWARDING.write_text(json.loads(_SAVED.read_text())["ip_forward"])
-        _SAVED.unlink()
+
+
+def refuse_foreign() -> None:
+    """Raise LabError when the namespace was laid out by another version of the lab."""
+    if exists() and (not _LAYOUT.exists() or _LAYOUT.read_text() != _layout()):
+        raise LabError(
+            "the lab that runs was started by another version of ./lab/lab",
+            "./lab/lab down, then up: disks stay",
+        )
+
+
+def _layout() -> str:
+    """Name what `_create` makes, so that a version that makes something else notices."""
+    text = FILTER + _machine_commands() + _router_commands() + _machine_table()
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def refuse_overlap(sites: Iterable[Site]) -> None:
@@ -95,11 +103,11 @@ def refuse_overlap(sites: Iterable[Site]) -> None:
         for network, option in ((site.network, "-4"), (site.network6, "-6")):
             if network is None:
                 continue
-            routes = shell.run("ip", option, "route", "show", "root", network).stdout.splitlines()
+            routes = shell.run("ip", option, "route", "show", "root", str(network)).stdout.splitlines()
             foreign = [line for line in routes if f"dev {VETH}" not in line]
             if foreign:
                 raise LabError(
-                    f"network {network} of site {site.name} is already in use on this machine: {foreign[0].strip()}",
+                    f"network {network} of site {site.name} is in use on this machine: {foreign[0].strip()}",
                     "choose another network for the site in the inventory",
                 )
 
@@ -107,21 +115,20 @@ def refuse_overlap(sites: Iterable[Site]) -> None:
 def _create() -> None:
     NETNS_FILE.unlink(missing_ok=True)
     shell.run("ip", "netns", "add", NETNS)
-    # No duplicate address detection: addresses made by hand are usable at once. Frames on a bridge never pass the
-    # filter for routed packets, or a cut of a site would also cut inside it.
+    # No duplicate address detection: addresses made by hand are usable at once. Frames on a bridge never pass
+    # the filter for routed packets, or a cut of a site would also cut inside it.
     inside(
         "sh",
         "-c",
         "sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv6.conf.default.accept_dad=0; "
-        "for f in /proc/sys/net/bridge/bridge-nf-call-*; do [ ! -e $f ] || echo 0 > $f; done; ip link set lo up",
+        "for f in /proc/sys/net/bridge/bridge-nf-call-*; do [ ! -e $f ] || echo 0 > $f; done; "
+        "ip link set lo up",
     )
     inside("nft", "-f", "-", stdin=FILTER)
     shell.run("ip", "-batch", "-", stdin=_machine_commands())
     inside("ip", "-batch", "-", stdin=_router_commands())
-    if not _SAVED.exists():
-        _SAVED.write_text(json.dumps({"ip_forward": FORWARDING.read_text().strip()}))
-    FORWARDING.write_text("1")
     shell.run("nft", "-f", "-", stdin=_machine_table())
+    _LAYOUT.write_text(_layout())
 
 
 def _machine_commands() -> str:
@@ -147,7 +154,7 @@ def _machine_table() -> str:
     """Hosts may reach out (a second way to packages); nobody but this machine may reach in."""
     return f"""
 table inet {NFT_TABLE} {{
-  set networks {{ type ipv4_addr; flags interval; }}
+  set networks {{ type ipv4_addr; flags interval; elements = {{ {WIRE} }} }}
   chain forward {{
     type filter hook forward priority 0; policy accept;
     oifname "{VETH}" ct state established,related accept
@@ -164,7 +171,11 @@ table inet {NFT_TABLE} {{
 def _ensure_site(site: Site) -> None:
     if inside("ip", "link", "show", site.bridge, check=False).returncode == 0:
         return
-    six = f"address add {site.gateway6}/{site.network6.prefixlen} dev {site.bridge} nodad\n" if site.network6 else ""
+    six = (
+        f"address add {site.gateway6}/{site.network6.prefixlen} dev {site.bridge} nodad\n"
+        if site.network6
+        else ""
+    )
     inside(
         "ip",
         "-batch",

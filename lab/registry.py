@@ -60,7 +60,7 @@ def refuse_conflicts(hosts: Iterable[Host]) -> None:
             if owner.get(address, host.name) != host.name:
                 raise LabError(
                     f"{host.name} wants {address}, which {owner[address]} has",
-                    f"change the inventory, or ./lab/lab forget {owner[address]} if that host is no longer wanted",
+                    f"change the inventory, or ./lab/lab forget {owner[address]}",
                 )
 
 

@@ -1,4 +1,4 @@
-"""The lab's two helpers: a DNS server on every gateway and a package cache at the machine's end of the wire."""
+"""The lab's two helpers: DNS on every gateway, and a package cache at the machine's end of the wire."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ import signal
 import socket
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
 
 from lab import network, shell
 from lab.errors import LabError
 from lab.model import Host
-from lab.paths import RUN, cache
+from lab.paths import MACHINE, RUN, own_cache
 
 PROXY_PORT = 3142
-PROXY = f"http://{network.MACHINE}:{PROXY_PORT}"
+PROXY = f"http://{MACHINE}:{PROXY_PORT}"
 _NAMES = RUN / "dns" / "hosts"
 _DNS_CONFIG = RUN / "dns" / "dnsmasq.conf"
 _PROXY_CONFIG = RUN / "packages"
@@ -117,13 +118,13 @@ def _await_end(process: int) -> None:
 
 
 def _start_packages() -> None:
-    state = cache() / "packages"
+    state = own_cache("packages")
     for directory in (_PROXY_CONFIG, state / "cache", state / "log"):
         directory.mkdir(parents=True, exist_ok=True)
     # No Remap lines: the addresses of the machine's own mirrors are kept as they are.
     upstream = os.environ.get("http_proxy", "")
     (_PROXY_CONFIG / "acng.conf").write_text(
-        f"ForeGround: 1\nBindAddress: {network.MACHINE}\nPort: {PROXY_PORT}\nCacheDir: {state}/cache\n"
+        f"ForeGround: 1\nBindAddress: {MACHINE}\nPort: {PROXY_PORT}\nCacheDir: {state}/cache\n"
         f"LogDir: {state}/log\nPidFile: {_PROXY_CONFIG}/pid\nPassThroughPattern: .*\nExThreshold: 30\n"
         f"ConnectProto: v4 v6\n" + (f"Proxy: {upstream}\n" if upstream else "")
     )
@@ -141,21 +142,27 @@ def _start_packages() -> None:
 
 def _answers() -> bool:
     try:
-        with socket.create_connection((network.MACHINE, PROXY_PORT), timeout=1):
+        with socket.create_connection((MACHINE, PROXY_PORT), timeout=1):
             return True
     except OSError:
         return False
 
 
 def _running(program: str, configuration: str) -> list[int]:
+    return [
+        process
+        for process, words in command_lines()
+        if Path(words[0]).name == program and any(configuration in word for word in words[1:])
+    ]
+
+
+def command_lines() -> list[tuple[int, list[str]]]:
+    """Return id and command line of every process on the machine."""
     found = []
     for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
-        except OSError:
-            continue
-        if Path(words[0]).name == program and any(configuration in word for word in words[1:]):
-            found.append(int(entry.name))
+        if entry.name.isdigit():
+            with suppress(OSError):  # it has ended meanwhile
+                found.append(
+                    (int(entry.name), (entry / "cmdline").read_bytes().decode(errors="replace").split("\0"))
+                )
     return found

@@ -26,9 +26,13 @@ def run(
     try:
         result = subprocess.run(words, input=stdin, text=True, capture_output=True, timeout=timeout, env=env)
     except FileNotFoundError:
-        raise LabError(f"the program {words[0]} is missing", "./lab/lab up names the packages it needs") from None
+        raise LabError(
+            f"the program {words[0]} is missing", "./lab/lab up names the packages it needs"
+        ) from None
     except subprocess.TimeoutExpired:
-        raise LabError(f"`{' '.join(words)}` did not end within {timeout} s", "./lab/lab down, then up") from None
+        raise LabError(
+            f"`{' '.join(words)}` did not end within {timeout} s", "./lab/lab down, then up"
+        ) from None
     if check and result.returncode:
         raise failure(words, result)
     return result

@@ -12,12 +12,7 @@ chmod 0440 "$root/etc/sudoers.d/ansible"
 # Many connections come from one address here: do not take them for an attack.
 printf 'PerSourcePenalties no\nMaxStartups 200:30:400\n' > "$root/etc/ssh/sshd_config.d/tandem-lab.conf"
 
-# The lab's package cache; without it, straight through the lab's address translation.
-cat > "$root/usr/local/sbin/tandem-lab-apt-proxy" <<'EOF'
-#!/bin/bash
-if (exec 3<>/dev/tcp/10.60.255.1/3142) 2>/dev/null; then echo http://10.60.255.1:3142; else echo DIRECT; fi
-EOF
-chmod 0755 "$root/usr/local/sbin/tandem-lab-apt-proxy"
+# Each boot puts that program there, with the lab's address in it.
 rm -f "$root/etc/apt/apt.conf.d/99mmdebstrap"
 cat > "$root/etc/apt/apt.conf.d/90tandem-lab" <<'EOF'
 Acquire::http::Proxy-Auto-Detect "/usr/local/sbin/tandem-lab-apt-proxy";

@@ -1,8 +1,8 @@
 #!/bin/sh
-# start-host.sh RUN_DIR NAME BRIDGE IMAGE BASE CGROUP2
+# start-host.sh LAB RUN_DIR NAME BRIDGE IMAGE BASE CGROUP2
 # Becomes one host: runs in a mount namespace of its own, so that its mounts end with its last process.
 set -eu
-run=$1 name=$2 bridge=$3 image=$4 base=$5 cgroup2=$6
+lab=$1 run=$2 name=$3 bridge=$4 image=$5 base=$6 cgroup2=$7
 mkdir -p "$run/disk" "$run/root" "$run/cgroup"
 
 # Late commits: what was not synced is really lost when the power goes.
@@ -22,11 +22,11 @@ mount -t overlay overlay -o "lowerdir=$base,upperdir=$run/disk/upper,workdir=$ru
 mount --bind "$cgroup2" "$run/cgroup"
 umount -R /sys/fs/cgroup
 mount --move "$run/cgroup" /sys/fs/cgroup
-mkdir -p "/sys/fs/cgroup/tandem-lab/$name"
-echo $$ > "/sys/fs/cgroup/tandem-lab/$name/cgroup.procs"
+mkdir -p "/sys/fs/cgroup/$lab/$name"
+echo $$ > "/sys/fs/cgroup/$lab/$name/cgroup.procs"
 export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
 
 echo $$ > "$run/pid"
-exec nsenter --net=/run/netns/tandem-lab systemd-nspawn --quiet --directory="$run/root" --machine="$name" --boot \
+exec nsenter --net="/run/netns/$lab" systemd-nspawn --quiet --directory="$run/root" --machine="$name" --boot \
   --register=no --keep-unit --network-bridge="$bridge" --resolv-conf=off --timezone=off --link-journal=no \
   --console=read-only --kill-signal=SIGRTMIN+4 --system-call-filter=bpf
