@@ -18,7 +18,7 @@ from ansible.plugins.action import ActionBase
 try:
     from ..plugin_utils.derive import Inputs, derive
     from ..plugin_utils.plain import plain
-    from ..plugin_utils.problems import Report, shown, text_of
+    from ..plugin_utils.problems import Problem, Report, shown, text_of
     from ..plugin_utils.project_files import ControllerFiles
     from ..plugin_utils.settings import HOST_VARIABLES, PREFIX
 
@@ -47,17 +47,19 @@ class ActionModule(ActionBase):
         report = Report()
         inputs = read_inputs(task_vars or {}, report)
         derivation = derive(inputs, ControllerFiles())
-        problems = [*report.problems, *derivation.problems]
+        problems = [*report.problems, *news(derivation.problems, report.problems)]
         if problems or derivation.platform is None:
-            result.update(
-                failed=True,
-                msg=text_of(problems),
-                problems=[vars(problem) for problem in sorted(set(problems))],
-            )
+            result.update(failed=True, msg=text_of(problems))
             return result
         # The whole structure is long; -vvv shows it, and playbooks/config.yml shows it well.
         result.update(derivation.platform, changed=False, _ansible_verbose_override=True)
         return result
+
+
+def news(problems: list[Problem], unevaluated: list[Problem]) -> list[Problem]:
+    """Return the problems that do not just follow from a variable that could not be evaluated."""
+    roots = tuple(f"{problem.where}." for problem in unevaluated)
+    return [problem for problem in problems if not f"{problem.where}.".startswith(roots)]
 
 
 def read_inputs(task_vars: Mapping[str, Any], report: Report) -> Inputs:

@@ -68,9 +68,4 @@ notices:
   type: list
   elements: str
   returned: success
-problems:
-  description: What is wrong, each with C(where), C(what) and C(cure).
-  type: list
-  elements: dict
-  returned: failure
 """

@@ -30,8 +30,8 @@ HOST_VIEWS = ("etc_hosts", "certificates", "services", "haproxy", "nginx")
 def config_view(platform: Mapping[str, Any], view: str = ALL, host: str = "") -> dict[str, Any]:
     """Return the views by name; per-host views by host below.
 
-    ``view`` is one name or ``all``; ``host`` limits per-host views to one host, and leaves the others out when
-    ``view`` is ``all``. Raises ValueError, with the cure, for a name that is not known.
+    ``view`` is one name or ``all``; ``host`` limits per-host views to one host; then ``all`` has only
+    these. Raises ValueError, with the cure, for a name that is not known.
     """
     known = [ALL, *PLATFORM_VIEWS, *HOST_VIEWS]
     if view not in known:

@@ -17,7 +17,7 @@ from .services import Catalog
 
 def check_files(catalog: Catalog, project_dir: str, files: ProjectFiles, report: Report) -> None:
     """Refuse apps, environment files and init scripts that the project does not have."""
-    for name, service in catalog.services.items():
+    for name, service in catalog.entries.items():
         _check_app(name, service, catalog, project_dir, files, report)
         for number, path in enumerate(service.env_file):
             where = catalog.where(name, "env_file", number)

@@ -103,8 +103,10 @@ def check_routes(catalog: Catalog, report: Report) -> None:
 
 def check_placement(catalog: Catalog, inventory: Inventory, report: Report) -> None:
     """Refuse groups that do not exist, are empty, or have hosts without a door."""
-    for name, service in catalog.services.items():
+    for name, service in catalog.entries.items():
         where, group = catalog.where(name, "hosts"), service.hosts
+        if not group:
+            continue
         known = [key for key in inventory.groups if inventory.names_of(key)]
         if group not in inventory.groups:
             cure = did_you_mean(group, known, f"write an inventory group: {listing(known)}")
@@ -147,7 +149,7 @@ def check_ingress(catalog: Catalog, inventory: Inventory, report: Report) -> Non
 
 def check_environment(catalog: Catalog, report: Report) -> None:
     """Refuse variables that the platform sets itself."""
-    for name, service in catalog.services.items():
+    for name, service in catalog.entries.items():
         for variable in sorted(service.environment):
             if is_derived(variable, service):
                 report.refuse(

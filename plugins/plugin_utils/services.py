@@ -20,9 +20,14 @@ SHARED_PREFIX = "x-"  # entries that exist to carry YAML anchors
 
 @dataclass(frozen=True)
 class Catalog:
-    """The merged catalog: entries by name in its order, and all names, also of what can't be read."""
+    """The merged catalog, in its order.
+
+    ``services``: the entries by name. ``entries``: those and, without their wrong keys, the ones that rules
+    between entries must not see. ``names``: also of entries that can't be read at all.
+    """
 
     services: Mapping[str, Service]
+    entries: Mapping[str, Service]
     names: frozenset[str]
     override: Mapping[str, Any]
 
@@ -44,12 +49,13 @@ def read_catalog(first: Any, second: Any, report: Report) -> Catalog:
     """Merge and read ``services`` and ``services_override``; what can't be read is reported and left out."""
     base, override = _mapping(FIRST, first, report), _mapping(SECOND, second, report)
     entries = {str(key): value for key, value in merged(base, override).items() if _is_entry(key)}
-    services = {}
+    services: dict[str, Service] = {}
+    partial: dict[str, Service] = {}
     for name, entry in entries.items():
-        service = _read_entry(name, entry, override, report)
+        service, sound = _read_entry(name, entry, override, report)
         if service is not None:
-            services[name] = service
-    return Catalog(services, frozenset(entries), override)
+            (services if sound else partial)[name] = service
+    return Catalog(services, services | partial, frozenset(entries), override)
 
 
 def _mapping(where: str, value: Any, report: Report) -> Mapping[str, Any]:
@@ -67,7 +73,16 @@ def _is_entry(key: Any) -> bool:
     return not str(key).startswith(SHARED_PREFIX)
 
 
-def _read_entry(name: str, entry: Any, override: Mapping[str, Any], report: Report) -> Service | None:
+# Rules between entries would blame the wrong entry or key when these are missing.
+INDISPENSABLE = frozenset({"ingress", "port", "secrets"})
+# Stand in for wrong values of required keys; no rule objects to them.
+STAND_INS = {"app": "unknown==0", "hosts": ""}
+
+
+def _read_entry(
+    name: str, entry: Any, override: Mapping[str, Any], report: Report
+) -> tuple[Service | None, bool]:
+    """Return the entry, without its wrong keys, and whether rules between entries may see it."""
     _check_name(name, report)
     service, problems = read(Service, entry, f"{FIRST}.{name}")
     for location, problem in problems:
@@ -77,25 +92,20 @@ def _read_entry(name: str, entry: Any, override: Mapping[str, Any], report: Repo
             key = SECOND + key.removeprefix(FIRST)
         report.refuse(key, problem.what, problem.cure)
     if service is None:
-        return _salvaged(name, entry, {str(location[0]) for location, _ in problems if location})
+        failing = {str(location[0]) for location, _ in problems if location}
+        return _salvaged(name, entry, failing), not failing & INDISPENSABLE
     before = len(report.problems)
     _check_combination(name, service, override, report)
     _check_secrets(name, service, override, report)
-    return completed(name, service) if len(report.problems) == before else None
-
-
-# Other rules would blame the wrong entry or key without these.
-INDISPENSABLE = frozenset({"hosts", "ingress", "port", "secrets"})
+    return completed(name, service), len(report.problems) == before
 
 
 def _salvaged(name: str, entry: Any, failing: set[str]) -> Service | None:
-    """Return the entry without its wrong keys, so that the rules find its other problems too."""
-    if not isinstance(entry, Mapping) or failing & INDISPENSABLE:
+    if not isinstance(entry, Mapping):
         return None
     sound = {key: value for key, value in entry.items() if key not in failing}
-    if "app" in failing:
-        sound["app"] = "unknown==0"
-    service, _ = read(Service, sound, name)
+    stand_ins = {key: value for key, value in STAND_INS.items() if key in failing}
+    service, _ = read(Service, sound | stand_ins, name)
     return completed(name, service) if service is not None else None
 
 
