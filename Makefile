@@ -31,13 +31,16 @@ test: setup lint unit molecule e2e ## Run everything that protects what exists: 
 lint: setup ## Check style and types
 	@ruff check .
 	@ruff format --check .
-	@mypy
+	@mypy lab tools tests/support tests/bench tests/tools
+	@mypy --package ansible_collections.tandem.platform.plugins
+	@cd roles/postgres/files && mypy --config-file $(CURDIR)/pyproject.toml stall_guard
+	@$(MAKE) --no-print-directory -C apps check
 	@ansible-lint
 
 .PHONY: unit
 unit: setup ## Run the unit tests (seconds), also those of the applications
-	@$(PYTEST) tests/unit
-	@tools/test-apps.sh
+	@$(PYTEST) -n 2 tests/unit
+	@$(MAKE) --no-print-directory -C apps test
 
 .PHONY: e2e
 e2e: setup ## Make a lab from nothing, deploy, break it and check every promise

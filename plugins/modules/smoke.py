@@ -5,6 +5,13 @@
 
 from __future__ import annotations
 
+import http.client
+import socket
+import ssl
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
 DOCUMENTATION = r"""
 module: smoke
 short_description: Ask URLs through given addresses and report those that fail
@@ -56,13 +63,6 @@ answers:
   type: dict
   returned: always
 """
-
-import http.client
-import socket
-import ssl
-import time
-
-from ansible.module_utils.basic import AnsibleModule
 
 REQUEST_TIMEOUT = 5.0  # seconds for one request; slower is a failure to a person
 
@@ -124,9 +124,14 @@ def main() -> None:
             break
         time.sleep(1)
     if waiting:
-        lines = [f"https://{params['name']}{path} through {address}: {answers[address][path]}" for address, path in waiting]
+        lines = [
+            f"https://{params['name']}{path} through {address}: {answers[address][path]}"
+            for address, path in waiting
+        ]
         module.fail_json(
-            msg="These do not answer as they should:\n  " + "\n  ".join(lines) + "\nNext: on that edge, `journalctl -u nginx"
+            msg="These do not answer as they should:\n  "
+            + "\n  ".join(lines)
+            + "\nNext: on that edge, `journalctl -u nginx"
             " -u haproxy -n 50`; then `ansible-playbook playbooks/service.yml -e service=NAME -e action=ps`.",
             answers=answers,
         )

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 from lab import Lab
-
 from tests.support.playbook import ROOT, Run, playbook
 
 IDLE_SECONDS = 30
@@ -24,9 +23,16 @@ def packages(lab: Lab, hosts: list[str]) -> dict[str, set[str]]:
 def plain_apt(lab: Lab, wanted: dict[str, set[str]]) -> float:
     """Seconds that plain apt needs for the same packages on all hosts side by side, fresh disks."""
     started = time.monotonic()
-    script = "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "
+    script = (
+        "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "
+    )
     running = [
-        lab.popen(host, ["sh", "-c", script + " ".join(sorted(names))], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        lab.popen(
+            host,
+            ["sh", "-c", script + " ".join(sorted(names))],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         for host, names in wanted.items()
         if names
     ]
@@ -38,7 +44,9 @@ def plain_apt(lab: Lab, wanted: dict[str, set[str]]) -> float:
 
 def cpu_seconds() -> float:
     """Busy seconds of all cores since the machine started."""
-    user, nice, system, _idle, _iowait, irq, softirq, *_ = map(int, Path("/proc/stat").read_text().split()[1:9])
+    user, nice, system, _idle, _iowait, irq, softirq, *_ = map(
+        int, Path("/proc/stat").read_text().split()[1:9]
+    )
     return (user + nice + system + irq + softirq) / 100
 
 
@@ -82,7 +90,9 @@ def main() -> None:
     wanted = {host: installed[host] - base[host] for host in hosts}
     lab.reset()
     plain = plain_apt(lab, wanted)
-    print(f"plain parallel apt of the same packages: {plain:.0f} s; cold deploy is {cold.seconds / plain:.2f} times that")
+    print(
+        f"plain parallel apt of the same packages: {plain:.0f} s; cold deploy is {cold.seconds / plain:.2f} times that"
+    )
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from lab import Lab
 
+from lab import Lab
 from tests.support.shop import Browser
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -14,7 +14,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def pytest_addoption(parser):
     parser.addoption(
-        "--keep-lab", action="store_true", help="use the running lab as it is, and leave it running: for work on a test"
+        "--keep-lab",
+        action="store_true",
+        help="use the running lab as it is, and leave it running: for work on a test",
     )
 
 

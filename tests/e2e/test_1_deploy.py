@@ -4,7 +4,13 @@ from tests.support.cluster import wait_settled
 from tests.support.playbook import playbook
 
 # What a check run's own login, package metadata and journal may touch.
-VOLATILE = ("/var/log/", "/var/lib/systemd/", "/home/ansible/.ansible", "/root/.ansible", "/var/cache/ldconfig")
+VOLATILE = (
+    "/var/log/",
+    "/var/lib/systemd/",
+    "/home/ansible/.ansible",
+    "/root/.ansible",
+    "/var/cache/ldconfig",
+)
 
 
 def new_files(lab, host):

@@ -3,6 +3,7 @@
 import uuid
 
 import pytest
+
 from lab import Lab
 
 PASSWORD = "a long enough pass phrase"
@@ -41,7 +42,9 @@ def test_order_through_each_edge(shop):
 
 
 def test_wrong_input_is_a_problem_with_the_field_named(shop):
-    answer = shop.ask("POST", "/users/register", {"email": "not an address", "password": PASSWORD, "name": "x"})
+    answer = shop.ask(
+        "POST", "/users/register", {"email": "not an address", "password": PASSWORD, "name": "x"}
+    )
     assert 400 <= answer.status < 500
     assert answer.headers["content-type"].startswith("application/problem+json")
     assert "email" in answer.text

@@ -1,5 +1,6 @@
 """A new release of one service under load: only it restarts, and nobody sees a failed request."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -27,7 +28,9 @@ def running(lab, hosts=APP_HOSTS):
 @pytest.fixture
 def new_release(tmp_path):
     """The shop's applications with one changed line in `products`, as the user's next commit would have."""
-    shutil.copytree(ROOT / "apps", tmp_path / "apps", ignore=shutil.ignore_patterns(".venv", "__pycache__", ".cache"))
+    shutil.copytree(
+        ROOT / "apps", tmp_path / "apps", ignore=shutil.ignore_patterns(".venv", "__pycache__", ".cache")
+    )
     init = Path(tmp_path / "apps/products/src/products/__init__.py")
     init.write_text(init.read_text() + "\n# The next release.\n")
     return tmp_path / "apps/products"
@@ -36,7 +39,7 @@ def new_release(tmp_path):
 def test_release_under_load_restarts_only_its_service(lab, logs, new_release):
     before = running(lab)
     with Load(lab, logs / "release-load.log", seconds=150, orders=3, reads=15) as load:
-        override = '{"services_override": {"products": {"app": "%s"}}}' % new_release
+        override = json.dumps({"services_override": {"products": {"app": str(new_release)}}})
         run = playbook("site.yml", "-e", override, log=logs / "release.log")
     print(f"release: {run.seconds:.0f} s; {load.summary()}")
     assert run.rc == 0, run.output[-4000:]

@@ -27,7 +27,9 @@ def values():
 def test_store_is_private_and_not_in_the_repository():
     assert all(path.stat().st_mode & 0o077 == 0 for path in SECRETS.rglob("*.key"))
     assert SECRETS.stat().st_mode & 0o077 == 0
-    tracked = subprocess.run(["git", "ls-files", str(SECRETS)], cwd=ROOT, capture_output=True, text=True, check=True)
+    tracked = subprocess.run(
+        ["git", "ls-files", str(SECRETS)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert tracked.stdout == ""
 
 
@@ -52,7 +54,21 @@ def test_no_file_with_a_secret_is_readable_by_another_services_user(lab, values)
         for user in [*users, "nobody"]:
             done = lab.run(
                 host,
-                ["runuser", "-u", user, "--", "grep", "-rlsF", "-f", "-", "/etc", "/opt", "/var/lib", "/run", "/home"],
+                [
+                    "runuser",
+                    "-u",
+                    user,
+                    "--",
+                    "grep",
+                    "-rlsF",
+                    "-f",
+                    "-",
+                    "/etc",
+                    "/opt",
+                    "/var/lib",
+                    "/run",
+                    "/home",
+                ],
                 input=pattern,
                 timeout=120,
             )

@@ -13,7 +13,9 @@ def machine_state():
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
 
     return {
-        "processes": [p for p in lines("ps", "axww", "-o", "args=") if "systemd-nspawn" in p or "tandem-lab" in p],
+        "processes": [
+            p for p in lines("ps", "axww", "-o", "args=") if "systemd-nspawn" in p or "tandem-lab" in p
+        ],
         "namespaces": [n for n in lines("ip", "netns") if "tandem" in n],
         "mounts": [m for m in Path("/proc/self/mounts").read_text().splitlines() if "tandem" in m],
         "loops": [d for d in lines("losetup", "-a") if "tandem" in d],

@@ -1,8 +1,8 @@
 """The faults run on the lab that is up and deployed."""
 
 import pytest
-from lab import Lab
 
+from lab import Lab
 from tests.support.playbook import ROOT
 
 

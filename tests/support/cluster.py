@@ -51,7 +51,8 @@ def settled(lab: Lab) -> bool:
     """Both nodes where the monitor wants them, healthy, promotable, and the standby streaming."""
     rows = nodes(lab)
     calm = all(
-        row["reported"] == row["goal"] and row["health"] == 1 and row["priority"] == 50 and row["quorum"] for row in rows
+        row["reported"] == row["goal"] and row["health"] == 1 and row["priority"] == 50 and row["quorum"]
+        for row in rows
     )
     if not calm or sorted(row["goal"] for row in rows) != ["primary", "secondary"]:
         return False
@@ -81,6 +82,10 @@ def describe(lab: Lab) -> str:
     except Exception as error:
         parts.append(f"monitor: {error}")
     for host in ("wit1", "msk-data1", "spb-data1"):
-        done = lab.run(host, ["journalctl", "-u", "tandem-*", "-n", "15", "--no-pager", "-o", "short-precise"], timeout=20)
+        done = lab.run(
+            host,
+            ["journalctl", "-u", "tandem-*", "-n", "15", "--no-pager", "-o", "short-precise"],
+            timeout=20,
+        )
         parts.append(f"--- {host}\n{done.stdout}")
     return "\n".join(parts)

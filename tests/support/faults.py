@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab import Lab
-
 from tests.support.cluster import primary, standby, wait_settled
 from tests.support.load import Load
 
@@ -40,10 +39,12 @@ class Outcome:
 
     def line(self) -> str:
         """The outcome for a table."""
-        lost = f"{len(self.contradictions)} CONTRADICTIONS" if self.contradictions else "nothing lost or doubled"
+        lost = (
+            f"{len(self.contradictions)} CONTRADICTIONS" if self.contradictions else "nothing lost or doubled"
+        )
         return (
-            f"{self.fault:24} primary {self.primary:10} write gap {self.write_gap:5.1f} s, whole again {self.whole_after:4.1f} s "
-            f"after healing, {lost} ({self.summary})"
+            f"{self.fault:24} primary {self.primary:10} write gap {self.write_gap:5.1f} s, "
+            f"whole again {self.whole_after:4.1f} s after healing, {lost} ({self.summary})"
         )
 
 
@@ -58,9 +59,9 @@ def boot(lab: Lab, host: str) -> None:
     lab.wait(host)
 
 
-def healing(begin: Callable[[Lab, str, str], None]) -> tuple[Callable[[Lab, str, str], None], ...]:
-    """A fault of the network, with what undoes it."""
-    return begin, lambda lab, _primary, _standby: lab.heal()
+def heal(lab: Lab, _primary: str, _standby: str) -> None:
+    """Undo a fault of the network."""
+    lab.heal()
 
 
 FAULTS = {
@@ -69,11 +70,13 @@ FAULTS = {
         Fault("kill-primary", lambda lab, p, s: lab.kill(p), lambda lab, p, s: boot(lab, p)),
         Fault("power-loss-primary", lambda lab, p, s: lab.power_loss(p), lambda lab, p, s: boot(lab, p)),
         Fault("kill-standby", lambda lab, p, s: lab.kill(s), lambda lab, p, s: boot(lab, s)),
-        Fault("cut-primary-site", *healing(lambda lab, p, s: lab.cut(site(p)))),
-        Fault("cut-link-datacenters", *healing(lambda lab, p, s: lab.cut_link("msk", "spb"))),
-        Fault("cut-link-primary-witness", *healing(lambda lab, p, s: lab.cut_link(site(p), "wit"))),
-        Fault("cut-link-standby-witness", *healing(lambda lab, p, s: lab.cut_link(site(s), "wit"))),
-        Fault("kill-app-host", lambda lab, p, s: lab.kill("msk-app1"), lambda lab, p, s: boot(lab, "msk-app1")),
+        Fault("cut-primary-site", lambda lab, p, s: lab.cut(site(p)), heal),
+        Fault("cut-link-datacenters", lambda lab, p, s: lab.cut_link("msk", "spb"), heal),
+        Fault("cut-link-primary-witness", lambda lab, p, s: lab.cut_link(site(p), "wit"), heal),
+        Fault("cut-link-standby-witness", lambda lab, p, s: lab.cut_link(site(s), "wit"), heal),
+        Fault(
+            "kill-app-host", lambda lab, p, s: lab.kill("msk-app1"), lambda lab, p, s: boot(lab, "msk-app1")
+        ),
         Fault("kill-edge", lambda lab, p, s: lab.kill("msk-edge1"), lambda lab, p, s: boot(lab, "msk-edge1")),
         Fault("kill-witness", lambda lab, p, s: lab.kill("wit1"), lambda lab, p, s: boot(lab, "wit1")),
     )

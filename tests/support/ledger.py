@@ -6,6 +6,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 
@@ -71,20 +72,22 @@ class Ledger:
     @property
     def emails(self) -> list[str]:
         """The users that placed orders, acknowledged or not."""
-        return sorted({ack.email for ack in self.acks} | {line["email"] for line in self.gave_up if line["email"]})
+        return sorted(
+            {ack.email for ack in self.acks} | {line["email"] for line in self.gave_up if line["email"]}
+        )
 
     def write_gap(self) -> float:
         """Longest time (s) without an acknowledged order, from the first planned to the last."""
         times = [self.started, *sorted(ack.t for ack in self.acks)]
         if self.planned_end:
             times.append(max(self.planned_end, times[-1]))
-        return max((later - earlier for earlier, later in zip(times, times[1:], strict=False)), default=0.0)
+        return max((later - earlier for earlier, later in pairwise(times)), default=0.0)
 
     def read_gap(self, edge: str) -> float:
         """Longest time (s) without a successful read through one edge."""
         good = sorted(a.t for a in self.attempts if a.op == "read" and a.edge == edge and not a.failed)
         times = [self.started, *good, max(self.planned_end, good[-1] if good else self.planned_end)]
-        return max(later - earlier for earlier, later in zip(times, times[1:], strict=False))
+        return max(later - earlier for earlier, later in pairwise(times))
 
     def failures(self) -> list[Attempt]:
         """Requests that failed after the load had started, in order of time."""
@@ -106,7 +109,9 @@ def check(ledger: Ledger, listed: dict[str, list[Any]]) -> list[str]:
     by_key: dict[str, set[Any]] = defaultdict(set)
     for ack in ledger.acks:
         by_key[ack.key].add(ack.order)
-    problems += [f"key {key} was answered with {len(ids)} orders: {ids}" for key, ids in by_key.items() if len(ids) > 1]
+    problems += [
+        f"key {key} was answered with {len(ids)} orders: {ids}" for key, ids in by_key.items() if len(ids) > 1
+    ]
     owners = Counter(id_ for ids in listed.values() for id_ in ids)
     problems += [f"order {id_} is listed {count} times" for id_, count in owners.items() if count > 1]
     keys_of = Counter[str]()
@@ -115,10 +120,13 @@ def check(ledger: Ledger, listed: dict[str, list[Any]]) -> list[str]:
     unknown_of = Counter(line["email"] for line in ledger.gave_up if line["email"])
     for ack in ledger.acks:
         if ack.order not in listed.get(ack.email, []):
-            problems.append(f"order {ack.order} (key {ack.key}) was acknowledged to {ack.email} and is not there")
+            problems.append(
+                f"order {ack.order} (key {ack.key}) was acknowledged to {ack.email} and is not there"
+            )
     for email, ids in listed.items():
         if len(ids) > keys_of[email] + unknown_of[email]:
             problems.append(
-                f"{email} has {len(ids)} orders, but sent {keys_of[email]} acknowledged and {unknown_of[email]} unanswered ones"
+                f"{email} has {len(ids)} orders, but sent {keys_of[email]} acknowledged "
+                f"and {unknown_of[email]} unanswered ones"
             )
     return problems

@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import Any
 
 from lab import Lab
-
 from tests.support.ledger import Ledger, check
 
 PROGRAM = (Path(__file__).parent / "shopload.py").read_text()
@@ -54,19 +53,28 @@ class Load:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.output = self.log.open("w")
         self.process = self.lab.popen(
-            "world", ["python3", "-u", "-c", PROGRAM, json.dumps(self.settings)], stdout=self.output, stderr=subprocess.STDOUT
+            "world",
+            ["python3", "-u", "-c", PROGRAM, json.dumps(self.settings)],
+            stdout=self.output,
+            stderr=subprocess.STDOUT,
         )
         deadline = time.monotonic() + READY_TIMEOUT
         while '"started"' not in self.log.read_text():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.process.kill()
-                raise AssertionError(f"the load did not start; its last lines:\n{self.log.read_text()[-3000:]}")
+                raise AssertionError(
+                    f"the load did not start; its last lines:\n{self.log.read_text()[-3000:]}"
+                )
             time.sleep(0.2)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is None:
-            assert self.process.wait(timeout=self.settings["seconds"] + 120) == 0, self.log.read_text()[-3000:]
+            assert self.process.wait(timeout=self.settings["seconds"] + 120) == 0, self.log.read_text()[
+                -3000:
+            ]
         else:
             self.process.kill()
         self.output.close()

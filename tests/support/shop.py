@@ -37,7 +37,13 @@ class Browser:
         self.lab.run("world", ["tee", self.ca], input=pem).check_returncode()
 
     def ask(
-        self, method: str, path: str, body: Any = None, scheme: str = "https", data: str | None = None, **headers: str
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        scheme: str = "https",
+        data: str | None = None,
+        **headers: str,
     ) -> Answer:
         """Send one request; underscores in header names become dashes."""
         command = ["curl", "-sS", "-i", "--max-time", "15", "--cacert", self.ca, "-X", method]

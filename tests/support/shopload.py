@@ -70,7 +70,13 @@ class Shop:
             print(text, flush=True)
 
     def attempt(
-        self, op: str, edge: str, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+        self,
+        op: str,
+        edge: str,
+        method: str,
+        path: str,
+        body: Any = None,
+        headers: dict[str, str] | None = None,
     ) -> tuple[int | None, Any]:
         """Send one request; status None means that no whole answer came."""
         with self.lock:
@@ -89,11 +95,20 @@ class Shop:
             raw = answer.read()
         except (OSError, http.client.HTTPException) as error:
             connection.close()
-            closed_idle = isinstance(error, http.client.RemoteDisconnected | BrokenPipeError | ConnectionResetError)
+            closed_idle = isinstance(
+                error, http.client.RemoteDisconnected | BrokenPipeError | ConnectionResetError
+            )
             if not fresh and closed_idle and time.time() - started < 1:
                 # A kept connection that the edge had closed meanwhile: browsers repeat such a request unseen.
                 return self.attempt(op, edge, method, path, body, headers)
-            self.say(kind="attempt", op=op, edge=edge, t=started, ms=ms_since(started), error=f"{type(error).__name__}: {error}")
+            self.say(
+                kind="attempt",
+                op=op,
+                edge=edge,
+                t=started,
+                ms=ms_since(started),
+                error=f"{type(error).__name__}: {error}",
+            )
             return None, None
         if answer.will_close:
             connection.close()
@@ -107,7 +122,13 @@ class Shop:
             return answer.status, None
 
     def until_answered(
-        self, op: str, first_edge: int, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+        self,
+        op: str,
+        first_edge: int,
+        method: str,
+        path: str,
+        body: Any = None,
+        headers: dict[str, str] | None = None,
     ) -> tuple[int, Any]:
         """Repeat over the edges until one answers below 500. Raises Failed after GIVE_UP_AFTER seconds."""
         deadline = time.monotonic() + GIVE_UP_AFTER
@@ -129,7 +150,9 @@ def ms_since(started: float) -> float:
 
 def login(shop: Shop, email: str, edge: int) -> dict[str, str]:
     """Return the header of a logged-in user."""
-    status, answer = shop.until_answered("login", edge, "POST", "/users/login", {"email": email, "password": PASSWORD})
+    status, answer = shop.until_answered(
+        "login", edge, "POST", "/users/login", {"email": email, "password": PASSWORD}
+    )
     if status != 200:
         raise SystemExit(f"login of {email}: {status} {answer}")
     return {"Authorization": f"Bearer {answer['access_token']}"}
@@ -229,7 +252,9 @@ def verify(shop: Shop, emails: list[str]) -> None:
         ids: list[Any] = []
         page = 1
         while True:
-            status, answer = shop.until_answered("orders", 0, "GET", f"/orders?page={page}&size=100", None, headers)
+            status, answer = shop.until_answered(
+                "orders", 0, "GET", f"/orders?page={page}&size=100", None, headers
+            )
             if status != 200:
                 raise SystemExit(f"orders of {email}: {status} {answer}")
             ids += [order["id"] for order in answer["items"]]

@@ -27,7 +27,9 @@ def test_doubled_order_is_found():
 
 
 def test_one_key_with_two_orders_is_found():
-    assert any("answered with 2 orders" in p for p in check(ledger(ack("k1", 1), ack("k1", 2)), {"a@x": [1, 2]}))
+    assert any(
+        "answered with 2 orders" in p for p in check(ledger(ack("k1", 1), ack("k1", 2)), {"a@x": [1, 2]})
+    )
 
 
 def test_unknown_outcome_may_have_made_one_order():
@@ -38,7 +40,12 @@ def test_unknown_outcome_may_have_made_one_order():
 
 
 def test_write_gap_includes_the_edges_of_the_run():
-    seen = ledger({"kind": "started", "t": 0.0}, ack("k1", 1, t=1.0), ack("k2", 2, t=4.5), {"kind": "planned-end", "t": 10.0})
+    seen = ledger(
+        {"kind": "started", "t": 0.0},
+        ack("k1", 1, t=1.0),
+        ack("k2", 2, t=4.5),
+        {"kind": "planned-end", "t": 10.0},
+    )
     assert seen.write_gap() == 5.5
 
 
