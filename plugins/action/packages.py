@@ -1,0 +1,45 @@
+# Copyright The Tandem authors
+# SPDX-License-Identifier: Apache-2.0
+"""Install Debian packages: ask dpkg on the host, and apt only when something is missing."""
+
+# Ansible ships no type information; everything with types lives in module_utils.
+# mypy: disable-error-code="import-untyped, misc"
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+
+
+class ActionModule(ActionBase):
+    """The controller's half of `tandem.platform.packages`."""
+
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Find out what is missing, and install it unless in check mode."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        result.update(self._execute_module(task_vars=task_vars))
+        missing = result.get("missing", [])
+        if result.get("failed") or not missing:
+            return result
+        result["changed"] = True
+        if self._task.diff:
+            result["diff"] = [{"prepared": f"packages to install: {', '.join(missing)}\n"}]
+        if self._task.check_mode:
+            return result
+        installed = self._execute_module(
+            module_name="ansible.builtin.apt",
+            module_args={
+                "name": missing,
+                "update_cache": True,
+                "cache_valid_time": self._task.args.get("cache_valid_time", 3600),
+                "install_recommends": False,
+            },
+            task_vars=task_vars,
+        )
+        if installed.get("failed"):
+            return installed | {"missing": missing}
+        result["cache_updated"] = installed.get("cache_updated", False)
+        return result
