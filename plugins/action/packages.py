@@ -29,7 +29,7 @@ class ActionModule(ActionBase):
             result["diff"] = [{"prepared": f"packages to install: {', '.join(missing)}\n"}]
         if self._task.check_mode:
             return result
-        installed = self._execute_module(
+        installed: dict[str, Any] = self._execute_module(
             module_name="ansible.builtin.apt",
             module_args={
                 "name": missing,
@@ -40,6 +40,9 @@ class ActionModule(ActionBase):
             task_vars=task_vars,
         )
         if installed.get("failed"):
-            return installed | {"missing": missing}
+            cure = (
+                "Next: `apt-get update` and `apt-cache policy` on the host show what its repositories offer."
+            )
+            return {**installed, "missing": missing, "msg": f"{installed.get('msg', '')}. {cure}"}
         result["cache_updated"] = installed.get("cache_updated", False)
         return result

@@ -16,8 +16,8 @@ DOCUMENTATION = r"""
 module: packages
 short_description: Install Debian packages, quickly when they are there
 description:
-  - Asks dpkg, which takes milliseconds, and calls ansible.builtin.apt only for packages that are missing. apt's
-    own cache takes the better part of a second to open, on every host and every run.
+  - Asks dpkg, which takes milliseconds, and calls ansible.builtin.apt only for packages that are missing.
+    apt's own cache takes the better part of a second to open, on every host and every run.
   - In check mode missing packages are predicted without apt, so that a fresh host needs no package lists and
     no repository that an earlier task would have added.
 options:

@@ -21,8 +21,8 @@ def test_what_dpkg_does_not_have_is_missing(wanted, expected):
 
 
 def test_check_mode_predicts_without_apt(player, program):
-    program("dpkg-query", "#!/bin/sh\nprintf 'curl\\t8\\tinstalled\\n'\n")
-    player.environment["PATH"] = f"{program('apt-get', '#!/bin/sh\nexit 9')}:/usr/bin:/bin"
+    folder = program("dpkg-query", "#!/bin/sh\nprintf 'curl\\t8\\tinstalled\\n'\n")
+    player.environment["PATH"] = f"{folder}:/usr/bin:/bin"
     done = player.play(
         [
             {"name": "One", "tandem.platform.packages": {"names": ["curl", "no-such-package"]}},
