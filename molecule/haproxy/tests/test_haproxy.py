@@ -1,0 +1,263 @@
+"""What the haproxy role promises, on a host that is edge, app host and caller at once."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+testinfra_hosts = ["ansible://haproxy"]
+
+ADDRESS = "10.61.0.103"
+ROUTER = "http://127.0.0.1:8080"
+LISTENER = "http://127.0.0.2:5000"
+DOOR = f"https://{ADDRESS}:7443"
+TLS = "/etc/tandem/tls"
+
+
+class Answer:
+    """An HTTP answer as curl shows it."""
+
+    def __init__(self, text: str) -> None:
+        head, _, self.body = text.replace("\r\n", "\n").partition("\n\n")
+        first, *rest = head.splitlines()
+        self.status = int(first.split()[1])
+        self.headers = {
+            name.lower(): value.strip() for name, _, value in (line.partition(":") for line in rest)
+        }
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def ask(host: Any, url: str, *options: str) -> Answer:
+    """Return the answer to a request made on the host."""
+    result = host.run(f"curl --silent --show-error --include --max-time 20 {' '.join(options)} '{url}'")
+    assert result.rc == 0, result.stderr
+    return Answer(result.stdout)
+
+
+def as_caller(name: str) -> tuple[str, ...]:
+    """Return curl's options for a caller with that name's certificate; the door's name is not checked here."""
+    return (f"--cert {TLS}/callers/{name}.pem", f"--key {TLS}/callers/{name}.key", "--insecure")
+
+
+def runtime(host: Any, command: str) -> str:
+    """Give HAProxy a command through its socket."""
+    result = host.run(f"echo '{command}' | socat -t 5 - /run/haproxy/admin.sock")
+    assert result.rc == 0, result.stderr
+    return str(result.stdout)
+
+
+def wait(condition: Callable[[], bool], seconds: float = 10) -> None:
+    """Wait until something holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "did not come true in time"
+        time.sleep(0.3)
+
+
+def usable(host: Any, path: str = "/users/1") -> bool:
+    return ask(host, ROUTER + path).status == 200
+
+
+@pytest.fixture(autouse=True)
+def settled(host: Any) -> None:
+    """Every test starts with all instances running, known as such, and nothing drained."""
+    with host.sudo():
+        ports = (5000, 5001, 5010, 5020)
+        host.check_output("systemctl start " + " ".join(f"instance@{port}" for port in ports))
+        runtime(host, "clear map /etc/haproxy/drain.map")
+        wait(lambda: all(usable(host, path) for path in ("/users/1", "/users/tokens/1", "/orders")))
+
+
+@pytest.fixture
+def sudo(host: Any) -> Any:
+    with host.sudo():
+        yield host
+
+
+def test_service(host: Any) -> None:
+    service = host.service("haproxy")
+    assert service.is_running
+    assert service.is_enabled
+
+
+def test_nothing_listens_on_the_wildcard(sudo: Any) -> None:
+    lines = [line.split() for line in sudo.check_output("ss -Hltnp").splitlines() if '"haproxy"' in line]
+    assert sorted(line[3] for line in lines) == [
+        f"{ADDRESS}:7443",
+        "127.0.0.1:8080",
+        "127.0.0.1:8405",
+        "127.0.0.2:5000",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "port"),
+    [
+        ("/users/", 200, {"5000", "5001"}),
+        ("/users/1", 200, {"5000", "5001"}),
+        ("/users/tokens/1", 200, {"5010"}),
+        ("/users/tokens", 200, {"5000", "5001"}),
+        ("/users", 404, set()),
+        ("/me", 200, {"5000", "5001"}),
+        ("/me/2?seconds=0", 200, {"5000", "5001"}),
+        ("/mean", 404, set()),
+        ("/cart", 200, {"5020"}),
+        ("/cartoon", 404, set()),
+        ("/orders?status=200", 200, {"5020"}),
+        ("/", 404, set()),
+        ("/.well-known/tandem/health/users", 404, set()),
+    ],
+)
+def test_routes(host: Any, path: str, status: int, port: set[str]) -> None:
+    answer = ask(host, ROUTER + path)
+    assert answer.status == status
+    if status == 200:
+        assert answer.json["instance"] in port
+    else:
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json["status"] == status
+
+
+def test_what_only_the_platform_may_say_is_taken_out(host: Any) -> None:
+    said = {
+        "X-Tandem-Service": "orders",
+        "X-Tandem-Other": "1",
+        "X_Tandem_Other": "1",
+        "X-Forwarded-Server": "evil",
+        "X_Forwarded_For": "evil",
+        "Forwarded": "for=evil",
+        "X-Forwarded-For": "192.0.2.1",
+        "X-Request-Id": "known",
+    }
+    answer = ask(host, f"{ROUTER}/users/1", *(f"--header '{name}: {value}'" for name, value in said.items()))
+    seen = {name.lower(): value for name, value in answer.json["headers"].items()}
+    kept = {name: value for name, value in seen.items() if name.startswith(("x-", "x_", "forwarded"))}
+    assert kept == {"x-forwarded-for": "192.0.2.1", "x-request-id": "known"}
+    assert "server" not in answer.headers
+
+
+def test_a_request_without_an_id_gets_one(host: Any) -> None:
+    for url in (f"{ROUTER}/users/1", f"{LISTENER}/users/1"):
+        seen = {name.lower(): value for name, value in ask(host, url).json["headers"].items()}
+        assert len(seen["x-request-id"]) == 36
+
+
+def test_the_log_has_a_line_of_json_per_request(sudo: Any) -> None:
+    ask(sudo, f"{ROUTER}/users/secret?token=1", "--header 'X-Request-Id: find-me'")
+    time.sleep(1)
+    lines = sudo.check_output("journalctl -t haproxy -o cat --since -10s | grep find-me").splitlines()
+    router, door = sorted((json.loads(line) for line in lines), key=lambda entry: entry["frontend"] == "door")
+    assert (router["frontend"], router["backend"], router["server"]) == ("router", "route_users", "m-haproxy")
+    assert (door["frontend"], door["backend"], door["caller"]) == ("door", "svc_users", "m-haproxy")
+    assert router["path"] == "/users/secret"
+    assert router["status"] == door["status"] == 200
+    assert router["total_ms"] >= 0
+
+
+def test_listener_reaches_the_service(host: Any) -> None:
+    assert ask(host, f"{LISTENER}/users/1").json["instance"] in {"5000", "5001"}
+
+
+def test_door_refuses_callers_without_a_certificate(host: Any) -> None:
+    result = host.run(f"curl --silent --insecure --header 'X-Tandem-Service: users' {DOOR}/users/1")
+    assert result.rc != 0
+    assert not result.stdout
+
+
+def test_door_speaks_tls_1_3_only(sudo: Any) -> None:
+    result = sudo.run(f"curl --silent --tls-max 1.2 {' '.join(as_caller('m-haproxy'))} {DOOR}/")
+    assert result.rc == 35
+
+
+@pytest.mark.parametrize(
+    ("caller", "service", "status"),
+    [
+        ("m-haproxy", "users", 200),
+        ("m-other", "users", 403),
+        ("m-other", "tokens", 200),
+        ("m-stranger", "tokens", 403),
+        ("m-haproxy", "nonesuch", 404),
+        ("m-haproxy", "svc_users", 404),
+    ],
+)
+def test_door_knows_who_may_call_what(sudo: Any, caller: str, service: str, status: int) -> None:
+    health = ask(sudo, f"{DOOR}/.well-known/tandem/health/{service}", *as_caller(caller))
+    request = ask(sudo, f"{DOOR}/x", *as_caller(caller), f"--header 'X-Tandem-Service: {service}'")
+    assert (health.status, request.status) == (status, status)
+
+
+def test_draining_a_service_makes_its_health_fail_and_nothing_else(sudo: Any) -> None:
+    def health(service: str) -> int:
+        return ask(sudo, f"{DOOR}/.well-known/tandem/health/{service}", *as_caller("m-haproxy")).status
+
+    runtime(sudo, "add map /etc/haproxy/drain.map users 1")
+    assert (health("users"), health("tokens")) == (503, 200)
+    request = ask(sudo, f"{DOOR}/x", *as_caller("m-haproxy"), "--header 'X-Tandem-Service: users'")
+    assert request.status == 200
+    runtime(sudo, "del map /etc/haproxy/drain.map users")
+    assert health("users") == 200
+
+
+def test_a_dead_instance_costs_no_request_of_any_method(sudo: Any) -> None:
+    sudo.check_output("systemctl stop instance@5001")
+    answers = [ask(sudo, f"{ROUTER}/users/{number}", "--data x=1") for number in range(10)]
+    assert {(answer.status, answer.json["instance"]) for answer in answers} == {(200, "5000")}
+
+
+def test_a_service_without_instances_is_unavailable_for_a_moment(sudo: Any) -> None:
+    sudo.check_output("systemctl stop instance@5020")
+    for options in ((), ("--data x=1",)):
+        answer = ask(sudo, f"{ROUTER}/orders", *options)
+        assert answer.status == 503
+        assert answer.headers["retry-after"] == "1"
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json["title"] == "Service Unavailable"
+
+
+def test_the_service_s_own_errors_pass_as_they_are(host: Any) -> None:
+    for status in (404, 500, 503):
+        answer = ask(host, f"{ROUTER}/users/1?status={status}")
+        assert answer.status == status
+        assert answer.json["instance"] in {"5000", "5001"}
+
+
+def test_other_sites_serve_only_while_no_local_host_can(sudo: Any) -> None:
+    lines = runtime(sudo, "show stat").splitlines()
+    names = lines[0].lstrip("# ").split(",")
+    rows = [dict(zip(names, line.split(","), strict=False)) for line in lines[1:] if line]
+    kinds = {row["svname"]: (row["act"], row["bck"]) for row in rows if row["pxname"] == "route_users"}
+    assert kinds["m-haproxy"] == ("1", "0")
+    assert kinds["m-elsewhere"] == ("0", "1")
+
+
+HOLD = """
+import http.client, subprocess, sys
+connection = http.client.HTTPConnection("127.0.0.1", 8080)
+def ask():
+    connection.request("POST", "/users/1", body="x=1")
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status
+first = ask()
+held = connection.sock
+subprocess.run(["systemctl", "reload", "haproxy"], check=True)
+import time
+time.sleep(2)
+print(first, connection.sock is held, ask())
+"""
+
+
+def test_a_reload_keeps_connections(sudo: Any) -> None:
+    sudo.run("cat > /tmp/hold.py <<'END'\n" + HOLD + "END")
+    assert sudo.check_output("python3 /tmp/hold.py").split() == ["200", "True", "200"]
+
+
+def test_statistics(host: Any) -> None:
+    assert "haproxy_backend_http_responses_total" in ask(host, "http://127.0.0.1:8405/metrics").body
