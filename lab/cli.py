@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
         sub = verbs.add_parser(name, help=(action.__doc__ or "").strip())
         sub.add_argument("-i", "--inventory", action="append", type=Path, default=[], metavar="INVENTORY")
         for word in words:
-            sub.add_argument(word.rstrip("*"), nargs="*" if word.endswith("*") else None)
+            sub.add_argument(word.rstrip("*+"), nargs=word[-1] if word[-1] in "*+" else None)
         sub.set_defaults(action=action)
         return sub
 
@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     verb("load", _load, "name")
     verb("status", _status)
     verb("env", _env).add_argument("--json", action="store_true", help="as JSON (the only form there is)")
-    verb("stop", _stop, "host")
+    verb("stop", _stop, "hosts+")
     verb("boot", _boot, "host")
     verb("kill", _kill, "host")
     verb("power-loss", _power_loss, "host")
@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     verb("logs", _logs, "host").add_argument(
         "options", nargs=argparse.REMAINDER, help="options of journalctl"
     )
-    verb("forget", _forget, "hosts*")
+    verb("forget", _forget, "hosts+")
     verb("clean", _clean).add_argument("--all", action="store_true", help="base image, packages and key, too")
     return parser
 
@@ -113,8 +113,8 @@ def _reset(lab: Lab, arguments: Arguments) -> None:
 
 
 def _stop(lab: Lab, arguments: Arguments) -> None:
-    """Shut a host down in good order."""
-    lab.stop(arguments.host)
+    """Shut hosts down in good order."""
+    lab.stop(*arguments.hosts)
 
 
 def _boot(lab: Lab, arguments: Arguments) -> None:

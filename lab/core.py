@@ -170,8 +170,10 @@ class Lab:
         machine.await_answer(registry.get(host).host, seconds)
 
     def stop(self, *hosts: str) -> None:
-        """Shut hosts down in good order."""
-        _parallel(self._stop, [registry.get(host).name for host in hosts])
+        """Shut hosts down in good order; those of the inventories that were never booted are down already."""
+        known = {record.name for record in registry.records()}
+        never_booted = {host.name for host in self._listed()} - known
+        _parallel(self._stop, [registry.get(host).name for host in hosts if host not in never_booted])
 
     def kill(self, host: str) -> None:
         """Let a host lose its power; what it wrote stays, synced or not."""
