@@ -110,7 +110,9 @@ def may_replace(nodes: Collection[Node], address: str, port: int) -> str | None:
     return None
 
 
-def switchover_refusals(nodes: Collection[Node], streaming: int | None, expected: Collection[str]) -> list[str]:
+def switchover_refusals(
+    nodes: Collection[Node], streaming: int | None, expected: Collection[str]
+) -> list[str]:
     """Why a switchover would be an outage or a loss now; empty when it may be done.
 
     `streaming` is the number of pg_auto_failover standbys that stream from the primary, None when it can't be read.

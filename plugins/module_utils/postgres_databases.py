@@ -68,7 +68,7 @@ def role_steps(ask: Ask, role: str, password: str, connections: int) -> list[Ste
 def cluster_steps(ask: Ask) -> list[Step]:
     """Roles of the cluster itself: the stall guard may look, the monitor's health check may do nothing."""
     steps = []
-    if not ask("select from pg_roles where rolname = %s", (GUARD_ROLE,)):
+    if not ask("select 1 from pg_roles where rolname = %s", (GUARD_ROLE,)):
         made = f"create role {GUARD_ROLE} login connection limit 5"
         steps.append(Step(f"role {GUARD_ROLE}", (made, f"grant pg_monitor to {GUARD_ROLE}")))
     rows = ask(
@@ -210,7 +210,9 @@ def script_plan(
     if len(set(names)) != len(names):
         raise ValueError(f"two init scripts have the same file name: {', '.join(sorted(names))}")
     todo = [path for path in paths if base(path) not in done]
-    changed = [base(path) for path in paths if base(path) in done and done[base(path)] != digest(scripts[path])]
+    changed = [
+        base(path) for path in paths if base(path) in done and done[base(path)] != digest(scripts[path])
+    ]
     return todo, changed
 
 

@@ -86,7 +86,9 @@ def cluster_dsn(address: str, port: int, user: str, database: str, tls: Mapping[
     )
 
 
-def query(connection: Any, sql: str, arguments: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
+def query(
+    connection: Any, sql: str, arguments: Sequence[Any] | Mapping[str, Any] = ()
+) -> list[tuple[Any, ...]]:
     """Rows of one statement; raises HostError with the server's message."""
     try:
         with connection.cursor() as cursor:
@@ -148,10 +150,16 @@ def run(command: Sequence[str], environ: Mapping[str, str], timeout_s: float = 6
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        said = error.stdout.decode(errors="replace") if isinstance(error.stdout, bytes) else error.stdout or ""
-        raise HostError(f"{command[0]} {command[1]} took longer than {timeout_s:.0f} s; it said:\n{tail(said)}") from error
+        said = (
+            error.stdout.decode(errors="replace") if isinstance(error.stdout, bytes) else error.stdout or ""
+        )
+        raise HostError(
+            f"{command[0]} {command[1]} took longer than {timeout_s:.0f} s; it said:\n{tail(said)}"
+        ) from error
     if done.returncode != 0:
-        raise HostError(f"{' '.join(command[:3])} failed (rc {done.returncode}); it said:\n{tail(done.stdout)}")
+        raise HostError(
+            f"{' '.join(command[:3])} failed (rc {done.returncode}); it said:\n{tail(done.stdout)}"
+        )
     return done.stdout
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import configparser
+import io
 import os
 import shutil
 import socket
@@ -64,6 +65,7 @@ class Instance:
         return (
             f"postgres://autoctl_node@{self.monitor_address}:{self.monitor_port}/pg_auto_failover"
             f"?sslmode=verify-full&sslrootcert={self.tls['ca']}"
+            f"&sslcert={self.tls['certificate']}&sslkey={self.tls['key']}"
         )
 
 
@@ -73,7 +75,9 @@ def is_created(instance: Instance) -> bool:
         return False
     if instance.kind == "monitor":
         # Ours is the last step, so the line is also the sign of completion.
-        return include_line(instance) in (instance.data_directory / "postgresql.conf").read_text().splitlines()
+        return (
+            include_line(instance) in (instance.data_directory / "postgresql.conf").read_text().splitlines()
+        )
     return (instance.state_directory / "pg_autoctl.state").exists() and not (
         instance.state_directory / "pg_autoctl.init"
     ).exists()
@@ -178,7 +182,9 @@ def create_node(instance: Instance) -> None:
 def start_cluster(instance: Instance) -> None:
     """Make the first node's database, unless another node already runs without being registered."""
     here = (instance.address, instance.port)
-    alive = [address for address, port in instance.peers if (address, port) != here and answers(address, port)]
+    alive = [
+        address for address, port in instance.peers if (address, port) != here and answers(address, port)
+    ]
     if alive:
         raise host.HostError(
             f"The monitor knows no node, but a Postgres answers at {', '.join(alive)}: the monitor is a new one. A second "
@@ -197,7 +203,11 @@ def drop_lost_node(instance: Instance, nodes: list[cluster.Node], mine: cluster.
             f"{instance.name} has no data, but is registered, and can't be replaced: {refusal}. Nothing was changed. "
             "Restore its disk, or bring the other node up first."
         )
-    host.ask(instance.monitor_dsn, "select pgautofailover.remove_node(%s, %s, true)", (instance.address, instance.port))
+    host.ask(
+        instance.monitor_dsn,
+        "select pgautofailover.remove_node(%s, %s, true)",
+        (instance.address, instance.port),
+    )
 
     def gone() -> bool | None:
         return True if all(node.id != mine.id for node in registered(instance)) else None
@@ -206,20 +216,40 @@ def drop_lost_node(instance: Instance, nodes: list[cluster.Node], mine: cluster.
         raise host.HostError(f"the monitor does not drop {mine.describe()}")
 
 
-def read_timeout(instance: Instance) -> int:
-    """`network_partition_timeout` of the keeper in seconds; pg_autoctl's default of 20 when the file has none."""
-    parser = configparser.ConfigParser(interpolation=None)
+def wanted_settings(instance: Instance) -> dict[tuple[str, str], str]:
+    """What the keeper's configuration shall hold. The address goes here since pg_autoctl passes it to Postgres as -h."""
+    settings = {("postgresql", "listen_addresses"): instance.address}
+    if instance.kind == "node":
+        settings["timeout", "network_partition_timeout"] = str(instance.network_partition_timeout_s)
+    return settings
+
+
+def read_configuration(instance: Instance) -> configparser.RawConfigParser:
+    """The keeper's configuration."""
+    parser = configparser.RawConfigParser()
     parser.read(instance.config)
-    return parser.getint("timeout", "network_partition_timeout", fallback=20)
+    return parser
 
 
-def set_timeout(instance: Instance) -> bool:
-    """Set the keeper's partition timeout; return whether that was a change."""
-    if read_timeout(instance) == instance.network_partition_timeout_s:
+def is_configured(instance: Instance) -> bool:
+    """Whether the keeper's configuration holds what it shall."""
+    parser = read_configuration(instance)
+    return all(
+        parser.get(section, key, fallback=None) == value
+        for (section, key), value in wanted_settings(instance).items()
+    )
+
+
+def configure(instance: Instance) -> bool:
+    """Set the keeper's settings; return whether that was a change. `pg_autoctl config set` ignores the address."""
+    if is_configured(instance):
         return False
-    command = [PG_AUTOCTL, "config", "set", "--pgdata", str(instance.data_directory)]
-    command += ["timeout.network_partition_timeout", str(instance.network_partition_timeout_s)]
-    host.run(command, instance.environment)
+    parser = read_configuration(instance)
+    for (section, key), value in wanted_settings(instance).items():
+        parser.set(section, key, value)
+    text = io.StringIO()
+    parser.write(text)
+    host.write_durably(instance.config, text.getvalue())
     return True
 
 

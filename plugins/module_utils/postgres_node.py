@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.tandem.platform.plugins.module_utils import postgres_cluster as cluster
@@ -15,7 +17,12 @@ from ansible_collections.tandem.platform.plugins.module_utils import postgres_ho
 STREAMING_SQL = """
 select count(*)::int from pg_stat_replication
 where state = 'streaming' and application_name like 'pgautofailover_standby%%'"""
-PENDING_SQL = "select name from pg_settings where pending_restart order by name"
+# Not those that pg_autoctl changes when a node becomes primary or standby: they wait for nothing.
+PENDING_SQL = """
+select s.name from pg_settings s
+where s.pending_restart and exists (
+  select from pg_file_settings f where f.name = s.name and f.sourcefile like '/etc/tandem/%%')
+order by s.name"""
 WRITABLE_SQL = "select not pg_is_in_recovery() and current_setting('transaction_read_only') = 'off'"
 
 
@@ -68,7 +75,13 @@ class Here:
         nodes = self.nodes()
         found = cluster.problems(nodes, self.expected, self.absent)
         chief = cluster.leader(nodes)
-        if not found and not self.absent and chief is not None and chief.name == self.name and len(self.expected) > 1:
+        if (
+            not found
+            and not self.absent
+            and chief is not None
+            and chief.name == self.name
+            and len(self.expected) > 1
+        ):
             found += self.replication_problems()
         return found
 
@@ -80,13 +93,34 @@ class Here:
             return [f"Postgres on {self.name} doesn't answer: {error}"]
         return [] if streaming == 1 else [f"{streaming} standbys stream from {self.name} instead of 1"]
 
+    def pending(self) -> list[str]:
+        """What waits for a restart: names of settings, and the unit when its file is younger than its process."""
+        waiting = [row[0] for row in self.ask(PENDING_SQL)]
+        show = [
+            "systemctl",
+            "show",
+            "--value",
+            "--timestamp=unix",
+            "-p",
+            "ExecMainStartTimestamp",
+            f"{self.unit}.service",
+        ]
+        started = subprocess.run(show, capture_output=True, text=True, check=True).stdout.strip().lstrip("@")
+        file = Path("/etc/systemd/system", f"{self.unit}.service")
+        if started.isdigit() and file.exists() and file.stat().st_mtime > int(started) + 1:
+            waiting.append(file.name)
+        return waiting
+
     def fence_armed(self) -> bool:
         """Whether pg_autoctl itself reads a contact with a standby from its state, without which it never fences."""
         environment = host.environment(self.tls, f"/run/{self.unit}") | {"PG_AUTOCTL_DEBUG": "1"}
-        said = host.run(["/usr/bin/pg_autoctl", "do", "fsm", "state", "--pgdata", self.data_directory], environment)
-        found = re.search(r"^Last Secondary Contact:\s*(.+)$", said, re.MULTILINE)
+        command = ["/usr/bin/pg_autoctl", "do", "fsm", "state", "--json", "--pgdata", self.data_directory]
+        said = host.run(command, environment)
+        found = re.search(r'"last_secondary_contact":\s*"(.+?)"', said)
         if not found:
-            raise host.HostError(f"pg_autoctl doesn't tell its last contact with a standby; it said:\n{host.tail(said)}")
+            raise host.HostError(
+                f"pg_autoctl doesn't tell its last contact with a standby; it said:\n{host.tail(said)}"
+            )
         return "1970" not in found[1]
 
 

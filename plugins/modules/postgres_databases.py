@@ -126,17 +126,25 @@ class Databases:
         database, owner, runtime = wanted["name"], wanted["owner"], wanted["runtime"]
         limit = wanted.get("connection_limit")
         passwords = self.module.params["passwords"]
-        self.apply(self.connection, plans.role_steps(self.ask, owner, passwords[owner], plans.OWNER_CONNECTIONS))
+        self.apply(
+            self.connection, plans.role_steps(self.ask, owner, passwords[owner], plans.OWNER_CONNECTIONS)
+        )
         limit = -1 if limit is None else int(limit)
         self.apply(self.connection, plans.role_steps(self.ask, runtime, passwords[runtime], limit))
-        known = self.exists("select from pg_roles where rolname = %s", runtime)
+        known = self.exists("select 1 from pg_roles where rolname = %s", runtime)
         self.apply(self.connection, plans.database_steps(self.ask, database, owner, runtime, known))
-        if self.module.check_mode and not (known and self.exists("select from pg_database where datname = %s", database)):
-            self.changes += [f"init script {plans.base(path)} in {database}" for path in wanted.get("init") or []]
+        if self.module.check_mode and not (
+            known and self.exists("select 1 from pg_database where datname = %s", database)
+        ):
+            self.changes += [
+                f"init script {plans.base(path)} in {database}" for path in wanted.get("init") or []
+            ]
             return
         inside = self.open(database)
         try:
-            steps = plans.inside_steps(lambda sql, given: host.query(inside, sql, given), database, owner, runtime)
+            steps = plans.inside_steps(
+                lambda sql, given: host.query(inside, sql, given), database, owner, runtime
+            )
             self.apply(inside, steps)
             self.run_scripts(inside, database, owner, wanted.get("init") or [])
         finally:
@@ -149,7 +157,9 @@ class Databases:
         done = dict(host.query(inside, "select name, sha256 from tandem.init_scripts")) if noted else {}
         todo, changed = plans.script_plan(done, paths, scripts)
         for changed_name in changed:
-            self.module.warn(f"init script {changed_name} changed since it ran in {database}; it is not run again")
+            self.module.warn(
+                f"init script {changed_name} changed since it ran in {database}; it is not run again"
+            )
         for path in todo:
             self.changes.append(f"init script {plans.base(path)} in {database}")
             if not self.module.check_mode:
@@ -165,8 +175,22 @@ class Databases:
             stream.write(script)
             stream.flush()
             with Path(stream.name).open(encoding="utf-8") as standard_input:
-                command = ["psql", "--no-psqlrc", "--quiet", "--single-transaction", "--set", "ON_ERROR_STOP=1"]
-                command += ["--host", host.SOCKETS, "--port", str(self.module.params["port"]), "--dbname", database]
+                command = [
+                    "psql",
+                    "--no-psqlrc",
+                    "--quiet",
+                    "--single-transaction",
+                    "--set",
+                    "ON_ERROR_STOP=1",
+                ]
+                command += [
+                    "--host",
+                    host.SOCKETS,
+                    "--port",
+                    str(self.module.params["port"]),
+                    "--dbname",
+                    database,
+                ]
                 command += ["-c", f"set role {plans.name(owner)}", "-f", "-", "-c", "reset role", "-c", note]
                 done = subprocess.run(
                     command,

@@ -21,7 +21,7 @@ description:
   - Makes the database (with checksums; no local user is trusted at any moment) or copies it from the primary,
     registers it at the monitor, and makes Tandem's settings the last ones of C(postgresql.conf).
   - An attempt that failed half-way is taken up again. What exists is left alone, apart from the keeper's
-    network partition timeout.
+    address and network partition timeout.
   - A node whose disk was replaced takes its old place, if the other node leads and is healthy.
   - Refuses to make a second, empty cluster beside one that runs.
 options:
@@ -120,12 +120,10 @@ SPEC = {
 
 
 def keeper_changed(module: AnsibleModule, instance: instances.Instance, created: bool) -> bool:
-    """Bring the keeper's timeout in order and tell a running keeper."""
-    if instance.kind == "monitor":
-        return False
+    """Bring the keeper's settings in order and tell a running keeper."""
     if module.check_mode:
-        return instances.read_timeout(instance) != instance.network_partition_timeout_s
-    changed = instances.set_timeout(instance)
+        return not instances.is_configured(instance)
+    changed = instances.configure(instance)
     if changed and not created:
         module.run_command(["systemctl", "reload", f"{module.params['unit']}.service"], check_rc=True)
     return changed

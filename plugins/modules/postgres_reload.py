@@ -21,7 +21,7 @@ description:
   - Waits until the instance answers, and compares the files' times with the time of its last reading. So also what an
     interrupted run or a renewed certificate left behind is taken up, by the next run.
   - Asks Postgres about mistakes in the files first; with a mistake nothing is read and the task fails.
-  - Names the settings that wait for a restart; never restarts.
+  - Never restarts.
 options:
   port:
     description: Port of the instance on this host.
@@ -56,11 +56,6 @@ running:
   description: Whether the instance answered.
   type: bool
   returned: always
-pending_restart:
-  description: Settings that a restart would change.
-  type: list
-  elements: str
-  returned: always
 """
 
 SPEC = {
@@ -78,7 +73,6 @@ select file_name || ' line ' || line_number || ': ' || error from pg_hba_file_ru
 union all
 select file_name || ' line ' || line_number || ': ' || error from pg_ident_file_mappings where error is not null"""
 LOADED = "select extract(epoch from pg_conf_load_time())::float8"
-PENDING = "select name from pg_settings where pending_restart order by name"
 
 
 def newest(files: list[str]) -> float:
@@ -118,16 +112,17 @@ def main() -> None:
             unit = "journalctl -u 'tandem-postgres*' -n 50"
             module.fail_json(msg=f"Postgres doesn't answer on port {module.params['port']}; look at: {unit}")
         if not module.check_mode:
-            module.warn(f"Postgres on port {module.params['port']} doesn't run; a fenced node starts when it may")
-        module.exit_json(changed=False, running=False, pending_restart=[])
+            module.warn(
+                f"Postgres on port {module.params['port']} doesn't run; a fenced node starts when it may"
+            )
+        module.exit_json(changed=False, running=False)
     try:
         changed = newest(module.params["files"]) > host.query(connection, LOADED)[0][0]
         if changed and not module.check_mode:
             reload(module, connection)
-        pending = [row[0] for row in host.query(connection, PENDING)]
     except host.HostError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=changed, running=True, pending_restart=pending)
+    module.exit_json(changed=changed, running=True)
 
 
 if __name__ == "__main__":

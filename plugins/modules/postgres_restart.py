@@ -13,7 +13,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.tandem.platform.plugins.module_utils import postgres_cluster as cluster
 from ansible_collections.tandem.platform.plugins.module_utils import postgres_host as host
-from ansible_collections.tandem.platform.plugins.module_utils.postgres_node import NODE_SPEC, PENDING_SQL, Here
+from ansible_collections.tandem.platform.plugins.module_utils.postgres_node import NODE_SPEC, Here
 
 DOCUMENTATION = r"""
 module: postgres_restart
@@ -30,10 +30,6 @@ options:
     type: str
     choices: [secondary, primary, any]
     default: any
-  force:
-    description: Restart although no setting waits for it, since the unit changed.
-    type: bool
-    default: false
   name:
     description: Name of this node at the monitor.
     type: str
@@ -99,7 +95,6 @@ restarted:
 
 SPEC = NODE_SPEC | {
     "only": {"type": "str", "choices": ["secondary", "primary", "any"], "default": "any"},
-    "force": {"type": "bool", "default": False},
 }
 
 # Source: https://www.postgresql.org/docs/17/hot-standby.html#HOT-STANDBY-ADMIN
@@ -152,7 +147,9 @@ class Restart:
         """Make the other node the primary."""
         self.here.ask_monitor("select pgautofailover.perform_failover(%s, 0)", (cluster.FORMATION,))
         if not host.wait_for(lambda: True if self.role() == "secondary" else None, self.timeout_s):
-            self.module.fail_json(msg=f"{self.here.name} did not become a standby; its settings still wait for a restart")
+            self.module.fail_json(
+                msg=f"{self.here.name} did not become a standby; its settings still wait for a restart"
+            )
         self.wait_for_rest()
 
     def restart(self) -> None:
@@ -182,11 +179,12 @@ def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     task = Restart(module)
     try:
-        waiting = task.here.ask(PENDING_SQL)
-        if not waiting and not module.params["force"]:
+        if not task.here.pending():
             module.exit_json(changed=False, restarted=False)
         if task.here.absent:
-            module.warn(f"{task.here.name} waits for a restart; it is not restarted while another node is missing")
+            module.warn(
+                f"{task.here.name} waits for a restart; it is not restarted while another node is missing"
+            )
             module.exit_json(changed=False, restarted=False)
         done = task.run()
     except host.HostError as error:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.tandem.platform.plugins.module_utils import postgres_cluster as cluster
 from ansible_collections.tandem.platform.plugins.module_utils import postgres_host as host
-from ansible_collections.tandem.platform.plugins.module_utils.postgres_node import NODE_SPEC, PENDING_SQL, Here
+from ansible_collections.tandem.platform.plugins.module_utils.postgres_node import NODE_SPEC, Here
 
 DOCUMENTATION = r"""
 module: postgres_settled
@@ -82,7 +82,7 @@ states:
   type: dict
   returned: always
 pending_restart:
-  description: Settings of this node that wait for a restart.
+  description: Settings of this node (or its unit file) that wait for a restart.
   type: list
   elements: str
   returned: always
@@ -111,7 +111,9 @@ def verify(module: AnsibleModule, here: Here) -> dict[str, str]:
         return {}
     weak = cluster.degraded(nodes)
     if weak is not None:
-        module.warn(f"The platform runs on one copy: the stall guard took {weak.name} out. See docs/postgres.md.")
+        module.warn(
+            f"The platform runs on one copy: the stall guard took {weak.name} out. See docs/postgres.md."
+        )
         return dict(cluster.summary(nodes))
     wrong = wait(here, module.params["timeout"])
     if wrong:
@@ -138,7 +140,7 @@ def main() -> None:
                 msg=f"{here.name} would not fence itself when it is isolated: its keeper never noted a standby. "
                 f"Restart its unit while it is a standby: systemctl restart {here.unit}"
             )
-        pending = [row[0] for row in here.ask(PENDING_SQL)]
+        pending = here.pending()
     except host.HostError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, states=states, pending_restart=pending)

@@ -97,7 +97,9 @@ class Switchover:
         """How many standbys stream from the primary; None when it can't be asked."""
         if primary is None:
             return None
-        dsn = host.cluster_dsn(primary.host, primary.port, "tandem_guard", "postgres", self.module.params["tls"])
+        dsn = host.cluster_dsn(
+            primary.host, primary.port, "tandem_guard", "postgres", self.module.params["tls"]
+        )
         try:
             return int(host.ask(dsn, STREAMING_SQL)[0][0])
         except host.HostError:
@@ -140,9 +142,13 @@ def main() -> None:
             module.exit_json(changed=False, before=before, after=before, seconds=0.0)
         refusals = task.refusals()
         if refusals:
-            module.fail_json(msg=f"No switchover now, it would be an outage: {'; '.join(refusals)}. Nothing was changed.")
+            module.fail_json(
+                msg=f"No switchover now, it would be an outage: {'; '.join(refusals)}. Nothing was changed."
+            )
         if module.params["to"] and module.params["to"] not in module.params["nodes"]:
-            module.fail_json(msg=f"{module.params['to']} is not a data node; they are {', '.join(task.expected)}")
+            module.fail_json(
+                msg=f"{module.params['to']} is not a data node; they are {', '.join(task.expected)}"
+            )
         after = before if module.check_mode else task.perform(before)
     except host.HostError as error:
         module.fail_json(msg=f"No switchover, the monitor can't be asked: {error}")
