@@ -21,7 +21,9 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 
 @pytest.fixture
-def products_service(products_database: Server, products_settings: dict[str, Any]) -> Iterator[BaseWSGIServer]:
+def products_service(
+    products_database: Server, products_settings: dict[str, Any]
+) -> Iterator[BaseWSGIServer]:
     """The products application behind a real socket."""
     settings = DatabaseSettings(**products_settings)
     seed(settings)
@@ -36,7 +38,10 @@ def products_service(products_database: Server, products_settings: dict[str, Any
 
 @pytest.fixture
 def app(
-    orders_database: Server, orders_settings: dict[str, Any], public_pem: str, products_service: BaseWSGIServer
+    orders_database: Server,
+    orders_settings: dict[str, Any],
+    public_pem: str,
+    products_service: BaseWSGIServer,
 ) -> Iterator[Flask]:
     url = f"http://127.0.0.1:{products_service.server_port}"
     yield create_app(OrdersSettings(**orders_settings, jwt_public=public_pem, products_url=url))

@@ -38,8 +38,10 @@ T = TypeVar("T")
 Work = Callable[[Session], T]
 
 POOL_WAIT_SECONDS = 0.5
-FALLBACK_AFTER_SECONDS = 1.0
-"""A fresh read looks for the primary this long, then takes any node; a failure is remembered as long."""
+FALLBACK_SECONDS = 1.0
+"""A fresh read looks for the primary this long, then takes any node."""
+FAILURE_SECONDS = 5.0
+"""For so long after a failure fresh reads don't look for the primary (the watch does, every second)."""
 RECYCLE_SECONDS = 300
 """Connections are renewed now and then, so that reads find their way back to the own site."""
 
@@ -88,10 +90,13 @@ class Database:
         password = secret.get_secret_value() if secret else None
         self._primary = _engine(Nodes(settings.database_dsn, password, WRITE_SESSION), leading)
         read_dsn = settings.database_read_dsn or _any_node(settings.database_dsn)
-        self._near = _engine(Nodes(read_dsn, password, READ_SESSION, own_site_first=True), near)
+        # Reads need no transaction around them: one round trip instead of three.
+        self._leader = self._primary.execution_options(isolation_level="AUTOCOMMIT")
+        nearest = _engine(Nodes(read_dsn, password, READ_SESSION, own_site_first=True), near)
+        self._near = nearest.execution_options(isolation_level="AUTOCOMMIT")
         # One connection to the primary stays free for reads while commits hang.
         self._writers = Limiter(max(1, leading - 1))
-        self._primary_failed = -FALLBACK_AFTER_SECONDS
+        self._primary_failed_at: float | None = None
         self._outcomes = Counter(
             "database_transactions",
             "Units of work by outcome",
@@ -123,39 +128,48 @@ class Database:
         Without a primary a fresh read is answered by any node, perhaps slightly old. Raises Unavailable.
         """
         end = time.monotonic() + self._settings.read_wait_seconds
-        now = time.monotonic()
-        if fresh and now - self._primary_failed > FALLBACK_AFTER_SECONDS:
-            limit = min(end, now + FALLBACK_AFTER_SECONDS)
+        if fresh and not self._primary_failed_lately():
             try:
-                return self._read_once(self._primary, work, limit)
-            except (DBAPIError, PoolTimeout) as error:
+                return self._read_once(self._leader, work, min(end, time.monotonic() + FALLBACK_SECONDS))
+            except PoolTimeout as error:
+                # An answer from a standby would be quicker, but perhaps too old without any need.
+                raise Unavailable("Too many requests at the moment.", name="busy", title="Busy") from error
+            except DBAPIError as error:
                 _raise_if_lasting(error)
-                self._primary_failed = time.monotonic()
+                self._primary_failed_at = time.monotonic()
         return self._retry(lambda: self._read_once(self._near, work, end), end)
+
+    def _primary_failed_lately(self) -> bool:
+        failed = self._primary_failed_at
+        return failed is not None and time.monotonic() - failed < FAILURE_SECONDS
 
     def writable(self, seconds: float = 1.0) -> bool:
         """True if a node that takes writes answers in time."""
-        return self._answers(self._primary, seconds)
+        answered = self._answers(self._leader, seconds, writes=True)
+        self._primary_failed_at = None if answered else time.monotonic()
+        return answered
 
     def readable(self, seconds: float = 1.0) -> bool:
         """True if any node answers in time."""
-        return self._answers(self._near, seconds)
+        return self._answers(self._near, seconds, writes=False)
 
     def close(self) -> None:
         """Close all idle connections."""
         self._primary.dispose()
         self._near.dispose()
 
-    def _answers(self, engine: Engine, seconds: float) -> bool:
+    def _answers(self, engine: Engine, seconds: float, *, writes: bool) -> bool:
+        question = select(func.current_setting("transaction_read_only"))
+        end = time.monotonic() + seconds
         try:
-            self._read_once(
-                engine, lambda session: session.execute(select(1)).scalar(), time.monotonic() + seconds
-            )
+            read_only = self._read_once(engine, lambda session: session.scalar(question), end) == "on"
         except PoolTimeout:
             return True  # all connections are at work: that says nothing against the server
         except DBAPIError:
             return False
-        return True
+        if writes and read_only:
+            engine.dispose()  # these sessions are on a node that no longer leads
+        return not (writes and read_only)
 
     def _retry(self, attempt: Callable[[], T], end: float) -> T:
         pause = 0.0
@@ -184,6 +198,7 @@ class Database:
                 log.error("commit of unknown outcome", reason=" ".join("".join(driver.notices).split()))
                 raise OutcomeUnknown
         self._outcomes.labels("committed").inc()
+        self._primary_failed_at = None
         return result
 
     @staticmethod

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask
-from support.postgres import PASSWORD, Server
 from tandem_common.migrations import upgrade
 from tandem_common.settings import DatabaseSettings
 from werkzeug.test import TestResponse
+
+from support.postgres import PASSWORD, Server
 
 
 def database_settings(server: Server, name: str, *, user: str | None = None, **more: Any) -> dict[str, Any]:

@@ -55,7 +55,16 @@ class Server:
         password = self.folder / "password"
         password.write_text(PASSWORD)
         _give_to_postgres(password)
-        options = ["-U", "postgres", "-A", "scram-sha-256", f"--pwfile={password}", "-E", "UTF8", "--locale=C"]
+        options = [
+            "-U",
+            "postgres",
+            "-A",
+            "scram-sha-256",
+            f"--pwfile={password}",
+            "-E",
+            "UTF8",
+            "--locale=C",
+        ]
         self.run("initdb", "-D", self.data, "--no-sync", *options)
         lines = [f"{name} = '{value}'" for name, value in SETTINGS.items()]
         lines += [f"port = {self.port}", f"unix_socket_directories = '{self.folder}'"]
@@ -73,7 +82,9 @@ class Server:
             command = ["runuser", "-u", "postgres", "--", *command]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=self.folder)
         if done.returncode:
-            raise RuntimeError(f"{program}: {done.stdout}{done.stderr}")
+            log = self.folder / "log"
+            told = log.read_text()[-2000:] if log.exists() else ""
+            raise RuntimeError(f"{program}: {done.stdout}{done.stderr}{told}")
 
     def start(self) -> None:
         self.run("pg_ctl", "-D", self.data, "-l", f"{self.folder}/log", "-w", "start")
@@ -97,6 +108,8 @@ class Server:
         while any(Path(f"/proc/{process}/exe").exists() for process in processes):
             assert time.monotonic() < deadline, "the server does not die"
             time.sleep(0.01)
+        # Process 1 of a container may not collect the dead, and PostgreSQL would think that they still run.
+        Path(self.data, "postmaster.pid").unlink(missing_ok=True)
 
     def signal(self, number: signal.Signals) -> None:
         """Stop or continue all processes."""
@@ -105,7 +118,13 @@ class Server:
 
     def dsn(self, database: str = "postgres", user: str = "postgres", **more: Any) -> str:
         """A connection string without the password."""
-        given = {"host": "127.0.0.1", "port": self.port, "dbname": database, "user": user, "connect_timeout": 2}
+        given = {
+            "host": "127.0.0.1",
+            "port": self.port,
+            "dbname": database,
+            "user": user,
+            "connect_timeout": 2,
+        }
         return " ".join(f"{name}={value}" for name, value in {**given, **more}.items())
 
     def execute(self, statement: str, database: str = "postgres", parameters: Any = None) -> list[Any]:
