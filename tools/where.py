@@ -12,12 +12,14 @@ def main() -> None:
     env = Lab().env()
     name, edges, ca = env["public_names"][0], env["edges"], os.path.relpath(env["ca_file"])
     curl = f"curl --cacert {ca} --resolve {name}:443:{edges[0]}"
+    person = '{"email": "you@example.org", "password": "a long pass phrase", "name": "You"}'
     print(
         f"""
 The platform is up.
   edges      {", ".join(edges)}  (https://{name}/)
   list       {curl} 'https://{name}/products/?size=2'
-  register   {curl} -H 'Content-Type: application/json' -d '{{"email": "you@example.org", "password": "a long pass phrase", "name": "You"}}' https://{name}/users/register
+  register   {curl} -H 'Content-Type: application/json' \\
+               -d '{person}' https://{name}/users/register
   services   ansible-playbook playbooks/service.yml -e service=orders -e action=ps
   a host     ./lab/lab ssh msk-data1
 Break something, and place an order meanwhile:

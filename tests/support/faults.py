@@ -84,7 +84,7 @@ FAULTS = {
 
 
 def run_fault(lab: Lab, fault: Fault, log: Path) -> Outcome:
-    """Run one fault under load on a whole platform and judge it. Raises AssertionError when it does not become whole."""
+    """Run one fault under load and judge it. Raises AssertionError when the platform does not become whole."""
     wait_settled(lab)
     leader, follower = primary(lab), standby(lab)
     with Load(lab, log, seconds=fault.total) as load:

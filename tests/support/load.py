@@ -93,6 +93,7 @@ class Load:
         return (
             f"{len(ledger.acks)} orders acknowledged, {len(ledger.gave_up)} unknown, {len(ledger.failures())} of "
             f"{len(ledger.attempts)} requests failed, write gap {ledger.write_gap():.1f} s, "
-            f"checkout p50 {ledger.percentile('checkout', 0.5):.0f} ms p99 {ledger.percentile('checkout', 0.99):.0f} ms, "
+            f"checkout p50 {ledger.percentile('checkout', 0.5):.0f} ms "
+            f"p99 {ledger.percentile('checkout', 0.99):.0f} ms, "
             f"read p50 {ledger.percentile('read', 0.5):.0f} ms p99 {ledger.percentile('read', 0.99):.0f} ms"
         )
