@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from operator import getitem
+from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.inventory.manager import IGNORED
 from ansible.plugins.action import ActionBase
 
 try:
@@ -20,6 +22,7 @@ try:
     from ..plugin_utils.plain import plain
     from ..plugin_utils.problems import Problem, Report, shown, text_of
     from ..plugin_utils.project_files import ControllerFiles
+    from ..plugin_utils.secrets_folder import check_secrets_folder
     from ..plugin_utils.settings import HOST_VARIABLES, PREFIX
 
     MISSING = None
@@ -74,8 +77,8 @@ def read_inputs(task_vars: Mapping[str, Any], report: Report) -> Inputs:
             if is_common(key) and key not in common:
                 common[key] = plain(key, partial(getitem, hostvars[host], key), AnsibleError, report)
     _check_common(common, raw, report)
-    if hosts:
-        _add_defaults(common, raw[hosts[0]])
+    secrets = common.get("platform_secrets_dir")
+    check_secrets_folder(resolved(secrets), inventory_folders(task_vars), is_ignored, report)
     platform = {key: value for key, value in common.items() if key.startswith(PREFIX)}
     return Inputs(
         platform=platform,
@@ -105,10 +108,20 @@ def _check_common(common: Mapping[str, Any], raw: Mapping[str, Mapping[str, Any]
             )
 
 
-def _add_defaults(common: dict[str, Any], variables: Mapping[str, Any]) -> None:
-    folder = str(variables.get("inventory_dir") or "")
-    if folder:
-        common.setdefault("platform_secrets_dir", f"{folder}/secrets")
+def resolved(folder: Any) -> Any:
+    """Return an absolute folder without links and dots; anything else unchanged."""
+    return str(Path(folder).resolve()) if isinstance(folder, str) and folder.startswith("/") else folder
+
+
+def inventory_folders(task_vars: Mapping[str, Any]) -> list[str]:
+    """Return the inventory sources that are folders, absolute."""
+    sources = [Path(str(source)) for source in task_vars.get("ansible_inventory_sources") or ()]
+    return [str(source.resolve()) for source in sources if source.is_dir()]
+
+
+def is_ignored(name: str) -> bool:
+    """Tell whether Ansible passes over a file or folder of this name when it reads an inventory folder."""
+    return IGNORED.search(name.encode()) is not None
 
 
 def _host_variables(host: str, variables: Mapping[str, Any], hostvars: Any, report: Report) -> dict[str, Any]:

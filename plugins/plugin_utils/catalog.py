@@ -186,7 +186,7 @@ class Database(Strict):
 class Secret(Strict):
     """A secret that is generated once and handed over as a credential, or the public half of another one."""
 
-    name: str
+    name: Annotated[str, Field(examples=["name: session_key"])]
     kind: Literal["random", "ec-p256"] | None = None
     public_of: str | None = None
 
@@ -207,8 +207,8 @@ def _secret(value: Any) -> Any:
 class Service(Strict):
     """One service: what runs where, and what it needs."""
 
-    app: ProjectPath
-    hosts: str
+    app: Annotated[ProjectPath, Field(examples=["app: apps/users"])]
+    hosts: Annotated[str, Field(examples=["hosts: app"])]
     manager: Literal["systemd", "supervisord"] = "systemd"
     restart: Annotated[str, BeforeValidator(_restart)] = "always"
     limits: Annotated[Limits, Field(default_factory=Limits)]

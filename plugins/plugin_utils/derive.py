@@ -23,7 +23,7 @@ from .settings import HOST_VARIABLES, PREFIX, Platform, read_platform
 from .timeout_profiles import Profile
 from .timeouts import choose
 from .views_edge import haproxy_view, nginx_view, smoke_paths
-from .views_host import certificates_view, etc_hosts_view, host_view
+from .views_host import certificates_view, edge_certificate_view, etc_hosts_view, host_view
 from .views_postgres import postgres_view
 from .views_service import apps_view, service_views
 
@@ -91,6 +91,7 @@ def _views(
         "public_names": list(platform.public_names),
         "secrets_dir": platform.secrets_dir,
         "project_dir": platform.project_dir,
+        "edge_certificate": edge_certificate_view(platform),
         "sites": {name: site.model_dump() for name, site in platform.sites.items()},
         "hosts": {name: host_view(host) for name, host in inventory.hosts.items()},
         "views": {

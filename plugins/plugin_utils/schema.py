@@ -82,7 +82,7 @@ def _problem(model: type[BaseModel], detail: ErrorDetails, where: str, separator
     if kind == "tandem":
         return Problem(key, detail["ctx"]["what"], detail["ctx"]["cure"])
     if kind == "missing":
-        return Problem(key, "is missing", "add it")
+        return Problem(key, "is missing", _how_to_add(model, location))
     if kind == "extra_forbidden":
         prefix = "" if separator == "." or len(location) > 1 else where + separator
         known = [prefix + name for name in keys_at(model, location[:-1])]
@@ -100,16 +100,29 @@ def _problem(model: type[BaseModel], detail: ErrorDetails, where: str, separator
     return Problem(key, f"{value} is refused", message[0].lower() + message[1:])
 
 
+def _how_to_add(model: type[BaseModel], location: Location) -> str:
+    """Return the cure for a missing key, with the example that its field gives."""
+    parent = model_at(model, location[:-1])
+    field = parent.model_fields.get(str(location[-1])) if parent else None
+    return f"add it, as in {field.examples[0]}" if field and field.examples else "add it"
+
+
 def keys_at(model: type[BaseModel], location: Location) -> list[str]:
     """Return the keys that are known at a location below a model."""
+    here = model_at(model, location)
+    return list(here.model_fields) if here else []
+
+
+def model_at(model: type[BaseModel], location: Location) -> type[BaseModel] | None:
+    """Return the model at a location below a model, None when there is none."""
     here: type[BaseModel] | None = model
     for part in location:
         if here is None:
-            return []
+            return None
         # A list's number or a mapping's own key leads from the list or mapping to its items: the same model.
         if str(part) in here.model_fields:
             here = _model_in(here.model_fields[str(part)].annotation)
-    return list(here.model_fields) if here else []
+    return here
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

@@ -86,7 +86,10 @@ DnsName = Annotated[str, AfterValidator(_dns_name)]
 class Site(Strict):
     """A datacenter, or the witness site, which votes but takes no user traffic."""
 
-    networks: Annotated[list[Annotated[str, AfterValidator(_network)]], Field(min_length=1)]
+    networks: Annotated[
+        list[Annotated[str, AfterValidator(_network)]],
+        Field(min_length=1, examples=["networks: [192.0.2.0/24]"]),
+    ]
     witness: bool = False
 
     @property
@@ -124,13 +127,18 @@ class EdgeCertificate(Strict):
 class Platform(Strict):
     """Every ``platform_*`` variable of the platform, without the prefix."""
 
-    name: Annotated[str, AfterValidator(_dns_label)]
-    domain: DnsName
-    public_names: Annotated[list[DnsName], Field(min_length=1)]
-    sites: Annotated[dict[Annotated[str, AfterValidator(_dns_label)], Site], Field(min_length=1)]
+    name: Annotated[str, AfterValidator(_dns_label), Field(examples=["platform_name: shop"])]
+    domain: Annotated[DnsName, Field(examples=["platform_domain: example.org"])]
+    public_names: Annotated[
+        list[DnsName], Field(min_length=1, examples=["platform_public_names: [shop.example.org]"])
+    ]
+    sites: Annotated[
+        dict[Annotated[str, AfterValidator(_dns_label)], Site],
+        Field(min_length=1, examples=["platform_sites: {msk: {networks: [192.0.2.0/24]}}"]),
+    ]
     timeouts: Any = "normal"  # read by timeouts.choose
-    secrets_dir: Folder
-    project_dir: Folder
+    secrets_dir: Annotated[Folder, Field(examples=['platform_secrets_dir: "{{ inventory_dir }}/.secrets"'])]
+    project_dir: Annotated[Folder, Field(examples=['platform_project_dir: "{{ inventory_dir }}/.."'])]
     postgres: Annotated[PostgresSettings, Field(default_factory=PostgresSettings)]
     edge_certificate: EdgeCertificate | None = None
     apt_repositories: Annotated[list[Any], Field(default_factory=list)]

@@ -10,7 +10,9 @@ An isolated primary must stop accepting writes before the other node is promoted
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from .problems import Report, did_you_mean, listing, shown
 from .schema import Strict, read
@@ -23,7 +25,7 @@ WHERE = "platform_timeouts"
 class Choice(Strict):
     """``platform_timeouts`` as a mapping: a profile, with values of one's own over it."""
 
-    profile: str
+    profile: Annotated[str, Field(examples=["profile: fast"])]
     postgres: dict[str, int] | None = None
     client: dict[str, int] | None = None
     haproxy: dict[str, int] | None = None

@@ -62,12 +62,16 @@ def _internal(name: str, host: Host) -> dict[str, Any]:
     }
 
 
-def _edge(platform: Platform) -> dict[str, Any]:
+def edge_certificate_view(platform: Platform) -> dict[str, str] | None:
+    """Return the controller's files of one's own edge certificate; null when the platform's authority signs it."""
     own = platform.edge_certificate
+    if own is None:
+        return None
+    return {key: absolute(platform.project_dir, path) for key, path in own.model_dump().items()}
+
+
+def _edge(platform: Platform) -> dict[str, Any]:
     short = [name for name in platform.public_names if len(name) <= COMMON_NAME_LENGTH]
-    provided = (
-        {key: absolute(platform.project_dir, path) for key, path in own.model_dump().items()} if own else None
-    )
     return {
         "name": "edge",
         "common_name": short[0] if short else "edge",
@@ -75,5 +79,5 @@ def _edge(platform: Platform) -> dict[str, Any]:
         "usages": ["server"],
         "owner": "root",
         "group": "root",
-        "provided": provided,
+        "provided": edge_certificate_view(platform),
     }

@@ -99,9 +99,25 @@ variable(
 variable("name_missing", "platform_name", "is not text", "text", platform_name=None)
 
 
-@case_of("services.digest.app", "is missing", "add it")
+@case_of("services.digest.app", "is missing", "add it, as in app: apps/users")
 def app_missing(case):
     del case.services["digest"]["app"]
+
+
+@case_of("platform_secrets_dir", "is missing", 'platform_secrets_dir: "{{ inventory_dir }}/.secrets"')
+def variable_missing(case):
+    del case.platform["platform_secrets_dir"]
+
+
+@case_of("platform_sites.msk.networks", "is missing", "networks: [192.0.2.0/24]")
+def networks_missing(case):
+    del case.platform["platform_sites"]["msk"]["networks"]
+
+
+@case_of("services.users.secrets[1].name", "is missing", "name: session_key")
+def secret_without_name(case):
+    del case.services["users"]["secrets"][1]["name"]
+    del case.services["order-mail"]["secrets"]
 
 
 @case_of("services.digest", "is not a mapping", "mapping")
