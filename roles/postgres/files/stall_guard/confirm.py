@@ -1,0 +1,51 @@
+"""The second look: what must hold inside the transaction, after its steps, for it to be committed.
+
+The monitor's functions that set priority and quorum, and the one that fails over, take the group's lock
+first. So the rows read after them cannot change their assigned states until the commit, and a decision that
+rests on an older reading is found out here.
+"""
+
+from __future__ import annotations
+
+from .decisions import Decision, Kind
+from .hung import objection
+from .memory import Limits
+from .observations import MonitorView, Node
+
+
+def doubt(limits: Limits, decision: Decision, view: MonitorView) -> str | None:
+    """Return why `decision` must be rolled back, or None.
+
+    Its steps have run, and `view` was read after them in the same transaction.
+    """
+    if decision.kind is Kind.GONE:
+        return None
+    primary, standby = view.node(decision.primary), view.node(decision.standby)
+    if len(view.nodes) != 2 or primary is None or standby is None:
+        return "the nodes of the group have changed"
+    if decision.kind is Kind.FAILOVER:
+        return _doubt_failover(limits, view, primary, standby)
+    if not primary.leads():
+        return f"{primary.name} no longer leads"
+    return _doubt_settings(decision, primary, standby)
+
+
+def _doubt_failover(limits: Limits, view: MonitorView, primary: Node, standby: Node) -> str | None:
+    if primary.assigned != "draining" or standby.assigned != "prepare_promotion":
+        return "the monitor has not started the failover"
+    return objection(limits, view, (primary, standby))
+
+
+def _doubt_settings(decision: Decision, primary: Node, standby: Node) -> str | None:
+    """Check that the settings are exactly those that were meant, and that what they rest on still holds."""
+    kind = decision.kind
+    target = primary if kind is Kind.PROMOTED else standby
+    quorum = kind in (Kind.RESYNC, Kind.NORMAL, Kind.PROMOTED)
+    if target.priority != decision.priority or target.quorum is not quorum:
+        return f"the settings of {target.name} are not those that were set"
+    if kind in (Kind.DEGRADE, Kind.RESYNC, Kind.NORMAL) and not standby.is_("secondary"):
+        return f"{standby.name} is not a secondary any more"
+    # Setting anything assigns apply_settings, which hides that the primary may have been alone meanwhile.
+    if kind in (Kind.RESYNC, Kind.NORMAL) and primary.reported != "primary":
+        return f"{primary.name} has not reported primary"
+    return None

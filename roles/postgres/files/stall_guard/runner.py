@@ -1,0 +1,106 @@
+"""The loop: read the monitor, ask the primary, decide, act."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import psycopg2
+
+from .confirm import doubt
+from .core import decide, settle
+from .database import first_line
+from .decisions import Decision, Outcome, Result
+from .journal import Changes, notify, say
+from .memory import Limits, Memory, forget_streams
+from .monitor import MonitorLike
+from .observations import Answer, MonitorView, NotAsked, Refused, Unanswered, leading_pair, remark
+from .primary import PrimaryLike
+
+SHORTEST_PAUSE = 0.05
+"""Seconds between two ticks, however long the first one took."""
+
+
+class Runner:
+    """One guard for one formation."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        monitor: MonitorLike,
+        primary: PrimaryLike,
+        clock: Callable[[], float] = time.monotonic,
+        write: Callable[..., None] = say,
+    ) -> None:
+        self._limits = limits
+        self._monitor = monitor
+        self._primary = primary
+        self._clock = clock
+        self._write = write
+        self._changes = Changes(write)
+        self._memory = Memory()
+
+    def tick(self) -> Outcome | None:
+        """Look once and act at most once; returns how the action ended, None when there was none."""
+        try:
+            view, answer = self._look()
+        except psycopg2.Error as error:
+            self._changes.report("monitor", first_line(error))
+            self._monitor.close()
+            self._memory = forget_streams(self._memory)
+            return None
+        self._changes.fine("monitor")
+        self._say_what_is_odd(view)
+        self._memory, decision = decide(self._limits, self._memory, view, answer, self._clock())
+        return None if decision is None else self._act(decision)
+
+    def _look(self) -> tuple[MonitorView, Answer]:
+        view = self._monitor.read()
+        pair = leading_pair(view)
+        if pair is None:
+            return view, NotAsked()
+        answer = self._primary.ask(*pair)
+        self._say_how_it_answered(pair[0].name, answer)
+        if not isinstance(answer, Unanswered):
+            return view, answer
+        # Waiting in vain took seconds: what is decided now must rest on the monitor's rows of now.
+        view = self._monitor.read()
+        again = leading_pair(view)
+        same = again is not None and again[0].id == pair[0].id
+        return view, answer if same else NotAsked()
+
+    def _say_how_it_answered(self, name: str, answer: Answer) -> None:
+        if isinstance(answer, Unanswered):
+            self._changes.report("primary", f"{name} gives no answer")
+        elif isinstance(answer, Refused):
+            self._changes.report("primary", f"{name}: {answer.reason}")
+        else:
+            self._changes.fine("primary")
+
+    def _say_what_is_odd(self, view: MonitorView) -> None:
+        odd = remark(view)
+        if odd is None:
+            self._changes.fine("group")
+        else:
+            self._changes.report("group", odd)
+
+    def _act(self, decision: Decision) -> Outcome:
+        outcome = self._monitor.apply(decision, lambda view: doubt(self._limits, decision, view))
+        self._memory = settle(self._memory, decision, outcome, self._clock())
+        names = {"standby": decision.standby, "primary": decision.primary}
+        if outcome.result is Result.DONE:
+            self._write("notice", decision.kind, decision.event, **names)
+        else:
+            message = f"not done ({outcome.result}), {outcome.reason}: {decision.event}"
+            self._write("warning", f"{decision.kind}_{outcome.result}", message, **names)
+        return outcome
+
+
+def run(runner: Runner, tick: float, going_on: Callable[[], bool] = lambda: True) -> None:
+    """Tick every `tick` seconds; needs neither the monitor nor the primary to be there yet."""
+    notify("READY=1")
+    while going_on():
+        started = time.monotonic()
+        notify("WATCHDOG=1")
+        runner.tick()
+        time.sleep(max(SHORTEST_PAUSE, tick - (time.monotonic() - started)))
