@@ -8,18 +8,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
-from operator import getitem
 from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.inventory.manager import IGNORED
 from ansible.plugins.action import ActionBase
+from ansible.template import Templar
 
 try:
     from ..plugin_utils.derive import Inputs, derive
-    from ..plugin_utils.plain import plain
+    from ..plugin_utils.plain import Plainer
     from ..plugin_utils.problems import Problem, Report, shown, text_of
     from ..plugin_utils.project_files import ControllerFiles
     from ..plugin_utils.secrets_folder import check_secrets_folder
@@ -48,7 +47,7 @@ class ActionModule(ActionBase):
                 "Cure: pip install 'pydantic>=2.7' where ansible-playbook is installed."
             )
         report = Report()
-        inputs = read_inputs(task_vars or {}, report)
+        inputs = read_inputs(task_vars or {}, self._templar, report)
         derivation = derive(inputs, ControllerFiles())
         problems = [*report.problems, *news(derivation.problems, report.problems)]
         if problems or derivation.platform is None:
@@ -65,27 +64,32 @@ def news(problems: list[Problem], unevaluated: list[Problem]) -> list[Problem]:
     return [problem for problem in problems if not f"{problem.where}.".startswith(roots)]
 
 
-def read_inputs(task_vars: Mapping[str, Any], report: Report) -> Inputs:
+def read_inputs(task_vars: Mapping[str, Any], templar: Templar, report: Report) -> Inputs:
     """Return the inventory as plain data: the variables of group ``platform``, evaluated for each host."""
-    hostvars = task_vars["hostvars"]
     groups = {str(name): [str(host) for host in hosts] for name, hosts in task_vars["groups"].items()}
-    hosts = groups.get(GROUP, [])
-    raw = {host: hostvars.raw_get(host) for host in hosts}
+    raw = {host: task_vars["hostvars"].raw_get(host) for host in groups.get(GROUP, [])}
     common: dict[str, Any] = {}
-    for host in hosts:
-        for key in sorted(raw[host]):
+    hosts: dict[str, dict[str, Any]] = {}
+    for host, variables in raw.items():
+        render = templar.copy_with_new_env(available_variables=variables).template
+        plainer = Plainer(render, AnsibleError, report)
+        for key in sorted(variables):
             if is_common(key) and key not in common:
-                common[key] = plain(key, partial(getitem, hostvars[host], key), AnsibleError, report)
+                common[key] = plainer.plain(key, variables[key])
+        hosts[host] = {
+            key: plainer.plain(f"hosts.{host}.{key}", variables[key])
+            for key in (*HOST_VARIABLES, "ansible_host")
+            if key in variables
+        }
     _check_common(common, raw, report)
-    secrets = common.get("platform_secrets_dir")
-    check_secrets_folder(resolved(secrets), inventory_folders(task_vars), is_ignored, report)
-    platform = {key: value for key, value in common.items() if key.startswith(PREFIX)}
+    secrets = resolved(common.get("platform_secrets_dir"))
+    check_secrets_folder(secrets, inventory_folders(task_vars), is_ignored, report)
     return Inputs(
-        platform=platform,
+        platform={key: value for key, value in common.items() if key.startswith(PREFIX)},
         services=common.get("services"),
         override=common.get("services_override"),
         groups=groups,
-        hosts={host: _host_variables(host, raw[host], hostvars, report) for host in hosts},
+        hosts=hosts,
     )
 
 
@@ -122,11 +126,3 @@ def inventory_folders(task_vars: Mapping[str, Any]) -> list[str]:
 def is_ignored(name: str) -> bool:
     """Tell whether Ansible passes over a file or folder of this name when it reads an inventory folder."""
     return IGNORED.search(name.encode()) is not None
-
-
-def _host_variables(host: str, variables: Mapping[str, Any], hostvars: Any, report: Report) -> dict[str, Any]:
-    keys = [key for key in (*HOST_VARIABLES, "ansible_host") if key in variables]
-    return {
-        key: plain(f"hosts.{host}.{key}", partial(getitem, hostvars[host], key), AnsibleError, report)
-        for key in keys
-    }

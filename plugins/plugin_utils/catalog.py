@@ -112,27 +112,22 @@ def _relative_or_absolute(value: str) -> str:
     return value
 
 
-def _environment(value: Any) -> Any:
-    """Turn numbers and booleans into the text that a process sees; the field's type refuses the rest."""
-    if not isinstance(value, dict):
-        return value
-    return {key: _environment_text(str(key), item) for key, item in value.items()}
-
-
-def _environment_text(name: str, value: Any) -> str:
+def _variable(name: str) -> str:
     if not names.ENVIRONMENT_NAME.fullmatch(name):
         raise wrong(f"{name!r} is not a variable's name", "use letters, digits and _, not a digit first")
+    return name
+
+
+def _text(value: Any) -> Any:
+    """Turn numbers and booleans into the text that a process sees; never repeat a value, it may be a secret."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
         return str(value)
-    # The value itself is not repeated: it may be a secret.
     if not isinstance(value, str):
-        raise wrong(
-            f"{name} is neither text, number nor boolean", "write one value; quote it where YAML needs it"
-        )
+        raise wrong("is neither text, number nor boolean", "write one value; quote it where YAML needs it")
     if re.search(r"[\n\r\0]", value):
-        raise wrong(f"the value of {name} has several lines", "hand it over as a secret or a volume")
+        raise wrong("has several lines", "hand it over as a secret or a volume")
     return value
 
 
@@ -140,6 +135,7 @@ Size = Annotated[str, AfterValidator(_size)]
 Share = Annotated[str, AfterValidator(_share)]
 Route = Annotated[str, AfterValidator(_route)]
 Volume = Annotated[str, AfterValidator(_volume)]
+Environment = dict[Annotated[str, AfterValidator(_variable)], Annotated[str, BeforeValidator(_text)]]
 Command = Annotated[list[str], AfterValidator(_command)]
 ProjectPath = Annotated[str, AfterValidator(_relative_or_absolute)]
 
@@ -223,7 +219,7 @@ class Service(Strict):
     health: Annotated[str, AfterValidator(_url_path)] | None = None
     database: Database | None = None
     calls: Annotated[list[str], Field(default_factory=list)]
-    environment: Annotated[dict[str, str], BeforeValidator(_environment), Field(default_factory=dict)]
+    environment: Annotated[Environment, Field(default_factory=dict)]
     env_file: Annotated[Words, Field(default_factory=list)]
     secrets: Annotated[list[Annotated[Secret, BeforeValidator(_secret)]], Field(default_factory=list)]
     volumes: Annotated[list[Volume], Field(default_factory=list)]

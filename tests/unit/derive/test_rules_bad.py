@@ -421,19 +421,21 @@ entry(
 )
 entry(
     "environment_name",
-    "services.users.environment",
+    "services.users.environment.A-B",
     "not a variable's name",
     "letters",
     environment={"A-B": "x"},
 )
 entry(
     "environment_list",
-    "services.users.environment",
-    "A is neither text",
+    "services.users.environment.A",
+    "is neither text",
     "one value",
     environment={"A": ["x"]},
 )
-entry("environment_lines", "services.users.environment", "several lines", "secret", environment={"A": "x\ny"})
+entry(
+    "environment_lines", "services.users.environment.A", "several lines", "secret", environment={"A": "x\ny"}
+)
 entry(
     "relative_volume", "services.users.volumes[0]", "not a volume", "absolute", volumes=["branding:/branding"]
 )
