@@ -12,9 +12,10 @@ from typing import Any
 
 import psycopg2
 import pytest
+from prometheus_client import CollectorRegistry
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
-from support.apps import database_settings
+from support.apps import database_settings, empty
 from support.postgres import PASSWORD, Server
 from support.things import Stopwatch, add, make_common_database, names
 from tandem_common.database import Database, make_durable
@@ -56,6 +57,20 @@ def test_commits(database):
     database.transaction(add("a"))
     assert database.read(names) == ["a"]
     assert database.read(names, fresh=True) == ["a"]
+
+
+def test_outcomes_are_counted(common_settings, common_database):
+    registry = CollectorRegistry()
+    database = Database(DatabaseSettings(**common_settings), registry)
+    database.transaction(add("a"))
+    common_database.require_missing_standby(True)
+    with pytest.raises(OutcomeUnknown):
+        database.transaction(add("b"))
+    common_database.require_missing_standby(False)
+    for outcome in ("committed", "unknown"):
+        assert registry.get_sample_value("database_transactions_total", {"outcome": outcome}) == 1
+    database.close()
+    empty(common_database, "common")
 
 
 def test_an_exception_rolls_back(database):

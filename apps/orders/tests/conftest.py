@@ -27,12 +27,14 @@ def products_service(
     """The products application behind a real socket."""
     settings = DatabaseSettings(**products_settings)
     seed(settings)
-    service = make_server("127.0.0.1", 0, products.application.create_app(settings), threaded=True)
+    application = products.application.create_app(settings)
+    service = make_server("127.0.0.1", 0, application, threaded=True)
     thread = threading.Thread(target=service.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     yield service
     service.shutdown()
     service.server_close()
+    application.extensions["database"].close()
     empty(products_database, "products")
 
 
@@ -44,7 +46,9 @@ def app(
     products_service: BaseWSGIServer,
 ) -> Iterator[Flask]:
     url = f"http://127.0.0.1:{products_service.server_port}"
-    yield create_app(OrdersSettings(**orders_settings, jwt_public=public_pem, products_url=url))
+    app = create_app(OrdersSettings(**orders_settings, jwt_public=public_pem, products_url=url))
+    yield app
+    app.extensions["database"].close()
     empty(orders_database, "orders")
 
 

@@ -17,7 +17,9 @@ from tandem_common.settings import DatabaseSettings
 def app(products_database: Server, products_settings: dict[str, Any]) -> Iterator[Flask]:
     settings = DatabaseSettings(**products_settings)
     seed(settings)
-    yield create_app(settings)
+    app = create_app(settings)
+    yield app
+    app.extensions["database"].close()
     empty(products_database, "products")
 
 

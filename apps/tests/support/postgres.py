@@ -29,7 +29,7 @@ SETTINGS = {
 
 @dataclass
 class Server:
-    """A running server that listens on 127.0.0.1 and on a socket in its own folder."""
+    """A running server that listens on 127.0.0.1."""
 
     folder: Path
     programs: Path
@@ -67,7 +67,7 @@ class Server:
         ]
         self.run("initdb", "-D", self.data, "--no-sync", *options)
         lines = [f"{name} = '{value}'" for name, value in SETTINGS.items()]
-        lines += [f"port = {self.port}", f"unix_socket_directories = '{self.folder}'"]
+        lines += [f"port = {self.port}", "unix_socket_directories = ''"]
         with Path(self.data, "postgresql.conf").open("a") as file:
             file.write("\n".join([*lines, "listen_addresses = '127.0.0.1'", ""]))
 

@@ -19,7 +19,9 @@ def settings(users_settings: dict[str, Any], private_pem: str) -> dict[str, Any]
 
 @pytest.fixture
 def app(users_database: Server, settings: dict[str, Any]) -> Iterator[Flask]:
-    yield create_app(UsersSettings(**settings))
+    app = create_app(UsersSettings(**settings))
+    yield app
+    app.extensions["database"].close()
     empty(users_database, "users")
 
 

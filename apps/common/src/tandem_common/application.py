@@ -36,6 +36,7 @@ def create_application(
     watch = None
     if database is not None and isinstance(settings, DatabaseSettings):
         watch = Watch(database, grace_seconds=settings.ready_grace_seconds, registry=metrics.registry)
+    app.extensions["database"] = database
     _follow_requests(app, metrics, watch)
     _answer_errors(app)
     health.mount(app, settings, metrics, watch)

@@ -83,6 +83,7 @@ class Database:
 
     def __init__(self, settings: DatabaseSettings, registry: CollectorRegistry | None = None) -> None:
         deadlines.install()
+        self.closed = False
         self._settings = settings
         near = max(1, settings.database_pool // 2)
         leading = settings.database_pool - near
@@ -154,7 +155,8 @@ class Database:
         return self._answers(self._near, seconds, writes=False)
 
     def close(self) -> None:
-        """Close all idle connections."""
+        """Close all idle connections; the watch ends too."""
+        self.closed = True
         self._primary.dispose()
         self._near.dispose()
 

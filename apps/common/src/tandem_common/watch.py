@@ -56,7 +56,7 @@ class Watch:
         return moment is not None and time.monotonic() - moment <= seconds
 
     def _run(self) -> None:
-        while True:
+        while not self._database.closed:
             started = time.monotonic()
             try:
                 self.check()
