@@ -1,6 +1,6 @@
 # Copyright The Tandem authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the pg_auto_failover monitor knows about the nodes, and what follows from it. Pure: no connection is made here."""
+"""What the pg_auto_failover monitor knows about the nodes, and what follows from it. No connection is made here."""
 
 from __future__ import annotations
 

@@ -132,13 +132,15 @@ select to_regclass('tandem.init_scripts') is not null,
         where d.defaclrole = (select oid from pg_roles where rolname = %(owner)s)
           and d.defaclnamespace = 'public'::regnamespace
           and a.grantee = (select oid from pg_roles where rolname = %(runtime)s)
-          and (d.defaclobjtype, a.privilege_type) in (('r', 'SELECT'), ('r', 'INSERT'), ('r', 'UPDATE'), ('r', 'DELETE'),
-                                                      ('S', 'USAGE'), ('S', 'SELECT'), ('f', 'EXECUTE')))::int,
+          and (d.defaclobjtype, a.privilege_type) in (
+            ('r', 'SELECT'), ('r', 'INSERT'), ('r', 'UPDATE'), ('r', 'DELETE'),
+            ('S', 'USAGE'), ('S', 'SELECT'), ('f', 'EXECUTE')))::int,
        (select count(*) from pg_default_acl d, aclexplode(d.defaclacl) a
         where d.defaclrole = (select oid from pg_roles where rolname = %(owner)s) and d.defaclnamespace = 0
           and d.defaclobjtype = 'f' and a.grantee = 0)::int
-         + (select count(*) from pg_roles where rolname = %(owner)s and not exists (
-              select from pg_default_acl where defaclrole = pg_roles.oid and defaclnamespace = 0 and defaclobjtype = 'f'))::int
+         + (select count(*) from pg_roles r where rolname = %(owner)s and not exists (
+              select from pg_default_acl d
+              where d.defaclrole = r.oid and d.defaclnamespace = 0 and d.defaclobjtype = 'f'))::int
 """
 DEFAULT_PRIVILEGES = 7
 
@@ -187,6 +189,10 @@ def inside_steps(ask: Ask, database: str, owner: str, runtime: str) -> list[Step
 
 
 # --- init scripts ----------------------------------------------------------------------------------------------------
+
+
+# Run by psql, which puts in the variables.
+NOTE_SQL = "insert into tandem.init_scripts (name, sha256) values (:'script', :'digest');"
 
 
 def digest(script: str) -> str:

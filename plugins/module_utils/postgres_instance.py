@@ -21,7 +21,7 @@ PG_AUTOCTL = "/usr/bin/pg_autoctl"
 
 @dataclass(frozen=True)
 class Instance:
-    """One instance: `peers` are (address, port) of the cluster's data nodes; node-only fields are empty on a monitor."""
+    """One instance; `peers` are (address, port) of the cluster's data nodes, `name` is empty on a monitor."""
 
     kind: str
     data_directory: Path
@@ -141,8 +141,8 @@ def create_monitor(instance: Instance) -> None:
     if alive:
         raise host.HostError(
             f"There is no monitor in {instance.data_directory}, but a Postgres node answers at {', '.join(alive)}: it "
-            "belongs to a monitor that was lost. A new, empty monitor would not know it. Restore the monitor's disk, or "
-            "follow 'The monitor's disk is lost' in docs/postgres.md."
+            "belongs to a monitor that was lost. A new, empty monitor would not know it. Restore the monitor's disk, "
+            "or follow 'The monitor's disk is lost' in docs/postgres.md."
         )
     if not (instance.data_directory / "PG_VERSION").exists():
         init_database(instance)
@@ -155,8 +155,8 @@ def registered(instance: Instance) -> list[cluster.Node]:
         rows = host.ask(instance.monitor_dsn, cluster.NODES_SQL)
     except host.HostError as error:
         raise host.HostError(
-            f"This node is new, and the monitor at {instance.monitor_address}:{instance.monitor_port} can't be asked to "
-            f"take it in: {error}. Nothing was changed here. Bring the monitor's host up, and run again."
+            f"This node is new, and the monitor at {instance.monitor_address}:{instance.monitor_port} can't be asked "
+            f"to take it in: {error}. Nothing was changed here. Bring the monitor's host up, and run again."
         ) from error
     return cluster.nodes_from(rows)
 
@@ -187,8 +187,8 @@ def start_cluster(instance: Instance) -> None:
     ]
     if alive:
         raise host.HostError(
-            f"The monitor knows no node, but a Postgres answers at {', '.join(alive)}: the monitor is a new one. A second "
-            "database is not made. Follow 'The monitor's disk is lost' in docs/postgres.md."
+            f"The monitor knows no node, but a Postgres answers at {', '.join(alive)}: the monitor is a new one. "
+            "A second database is not made. Follow 'The monitor's disk is lost' in docs/postgres.md."
         )
     if not (instance.data_directory / "PG_VERSION").exists():
         init_database(instance)
@@ -217,7 +217,7 @@ def drop_lost_node(instance: Instance, nodes: list[cluster.Node], mine: cluster.
 
 
 def wanted_settings(instance: Instance) -> dict[tuple[str, str], str]:
-    """What the keeper's configuration shall hold. The address goes here since pg_autoctl passes it to Postgres as -h."""
+    """What the keeper's configuration shall hold. pg_autoctl passes the address to Postgres as -h."""
     settings = {("postgresql", "listen_addresses"): instance.address}
     if instance.kind == "node":
         settings["timeout", "network_partition_timeout"] = str(instance.network_partition_timeout_s)

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -24,8 +25,9 @@ module: postgres_databases
 short_description: Have the databases and roles of services on the primary
 description:
   - Runs on every data node and acts on the one that takes writes; on the others it does nothing.
-  - Each database gets an owner role (for migrations) and a runtime role that may read and write, but not define, what the
-    owner makes. Both can log in, with passwords that are compared and set as SCRAM verifiers only. Nobody else may connect.
+  - Each database gets an owner role (for migrations) and a runtime role that may read and write, but not define, what
+    the owner makes. Both can log in, with passwords that are compared and set as SCRAM verifiers only. Nobody else may
+    connect.
   - Init scripts run once, as the owner, each in one transaction with the note that it ran (schema C(tandem)).
   - Nothing is ever removed. Databases that are not listed are reported with the command that would remove them.
   - Also has the stall guard's role, and takes what it can from the monitor's health check role.
@@ -167,42 +169,42 @@ class Databases:
 
     def run_script(self, database: str, owner: str, script_name: str, script: str) -> None:
         """Run one script and note it, in one transaction; psql, since scripts may use its commands."""
-        note = (
-            "insert into tandem.init_scripts (name, sha256) "
-            f"values ({plans.text(script_name)}, {plans.text(plans.digest(script))})"
-        )
-        with tempfile.NamedTemporaryFile("w", suffix=".sql", encoding="utf-8") as stream:
-            stream.write(script)
-            stream.flush()
-            with Path(stream.name).open(encoding="utf-8") as standard_input:
-                command = [
-                    "psql",
-                    "--no-psqlrc",
-                    "--quiet",
-                    "--single-transaction",
-                    "--set",
-                    "ON_ERROR_STOP=1",
-                ]
-                command += [
-                    "--host",
-                    host.SOCKETS,
-                    "--port",
-                    str(self.module.params["port"]),
-                    "--dbname",
-                    database,
-                ]
-                command += ["-c", f"set role {plans.name(owner)}", "-f", "-", "-c", "reset role", "-c", note]
-                done = subprocess.run(
-                    command,
-                    stdin=standard_input,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.PIPE,
-                    text=True,
-                    user=host.USER,
-                    group=host.USER,
-                    cwd=host.HOME,
-                    check=False,
-                )
+        with tempfile.TemporaryDirectory() as directory:
+            shutil.chown(directory, host.USER)
+            (first := Path(directory, "script.sql")).write_text(script, encoding="utf-8")
+            (second := Path(directory, "note.sql")).write_text(plans.NOTE_SQL, encoding="utf-8")
+            command = ["psql", "--no-psqlrc", "--quiet", "--single-transaction", "--set", "ON_ERROR_STOP=1"]
+            command += ["--set", f"script={script_name}", "--set", f"digest={plans.digest(script)}"]
+            command += [
+                "--host",
+                host.SOCKETS,
+                "--port",
+                str(self.module.params["port"]),
+                "--dbname",
+                database,
+            ]
+            command += [
+                "-c",
+                f"set role {plans.name(owner)}",
+                "-f",
+                str(first),
+                "-c",
+                "reset role",
+                "-f",
+                str(second),
+            ]
+            for path in (first, second):
+                shutil.chown(path, host.USER)
+            done = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                user=host.USER,
+                group=host.USER,
+                cwd=host.HOME,
+                check=False,
+            )
         if done.returncode != 0:
             raise host.HostError(
                 f"init script {script_name} failed in {database}, nothing of it stays:\n{host.tail(done.stderr)}"

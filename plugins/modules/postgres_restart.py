@@ -20,8 +20,8 @@ module: postgres_restart
 short_description: Restart a Postgres node whose settings wait for it
 description:
   - Acts only while the cluster is at rest (see M(tandem.platform.postgres_settled)), and waits for rest afterwards.
-  - A standby is restarted as it is. A primary hands over first and is restarted as a standby. Settings that a standby must
-    not have lower than its primary are lowered on the primary first, in place.
+  - A standby is restarted as it is. A primary hands over first and is restarted as a standby. Settings that a standby
+    must not have lower than its primary are lowered on the primary first, in place.
   - Call it with throttle 1 for the standby, then for the primary, then for the rest.
   - With a node or the monitor missing nothing is restarted; the task warns.
 options:

@@ -19,7 +19,8 @@ short_description: Wait until the Postgres cluster is at rest and verify this no
 description:
   - Runs on a data node. At rest means one primary and one standby, each healthy and in the state that the monitor
     assigned, priority 50, quorum true, and exactly one streaming standby on the primary.
-  - Changes nothing. Fails with what is missing when that is not reached in time, or when the node would not fence itself.
+  - Changes nothing. Fails with what is missing when that is not reached in time, or when the node would not fence
+    itself.
   - A cluster that the stall guard degraded, and one whose monitor can't be asked, is a warning - it does its work.
 options:
   name:

@@ -38,7 +38,7 @@ options:
     elements: str
     required: true
   to:
-    description: Name of the node that shall be the primary; if it is already, nothing is done. Without it, the other one.
+    description: Name of the node that shall be the primary (nothing is done if it is); without it, the other one.
     type: str
     default: ""
   timeout:
