@@ -29,9 +29,17 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         result: dict[str, Any] = super().run(tmp, variables)
         _, arguments = self.validate_argument_spec(
-            argument_spec={"releases": {"type": "dict", "required": True}}
+            argument_spec={
+                "releases": {"type": "dict", "required": True},
+                "services": {"type": "list", "elements": "str"},
+            }
         )
-        archives = [Path(release["archive"]) for release in arguments["releases"].values()]
+        wanted = arguments["services"]
+        archives = [
+            Path(release["archive"])
+            for service, release in arguments["releases"].items()
+            if wanted is None or service in wanted
+        ]
         descriptions = json.dumps([self._description(path) for path in archives])
         answer = self._execute_module(
             module_name=MODULE, module_args={"descriptions": descriptions}, task_vars=variables

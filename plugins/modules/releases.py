@@ -37,6 +37,10 @@ options:
         with keys C(id) and C(archive).
     type: dict
     default: {}
+  services:
+    description: Install only the releases of these services, by name; of all when it is left out.
+    type: list
+    elements: str
   descriptions:
     description: Set by the action plugin; not for playbooks.
     type: str
@@ -79,6 +83,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "releases": {"type": "dict", "default": {}},
+            "services": {"type": "list", "elements": "str"},
             "descriptions": {"type": "str"},
             "bundle": {"type": "path"},
         },

@@ -1,0 +1,131 @@
+# Copyright The Tandem authors
+# SPDX-License-Identifier: Apache-2.0
+"""Remove what services no longer need on a host, and services that are no longer in the catalog.
+
+What holds data stays: databases, volumes, logs and the Unix user that owns files. Knows nothing of Ansible.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from . import service_host, service_releases
+from .instances_plan import Expected
+from .instances_roll import Roller
+from .instances_systemd import Systemd, SystemdError
+
+JOURNALS = Path("/var/log/journal")
+REVISION = re.compile(r"/revisions/([0-9a-f]+)/")
+RELEASE = re.compile(r"/releases/([0-9a-f]+)/")
+
+
+@dataclass
+class Removal:
+    """A service that goes: its manifest, and what stays of it with the command that would remove it."""
+
+    name: str
+    manifest: dict[str, Any]
+    kept: list[str] = field(default_factory=list)
+
+
+def surplus_services(present: Iterable[str]) -> list[str]:
+    """Return the services that were deployed here and are not wanted any more."""
+    return sorted(set(service_host.deployed()) - set(present))
+
+
+def kept(name: str, manifest: dict[str, Any]) -> list[str]:
+    """Return what stays of a removed service, one line each, with the command that would remove it."""
+    lines = [f"user {manifest['user']} (to remove it: userdel {manifest['user']})"]
+    lines += [f"volume {text.split(':')[0]}" for text in manifest.get("volumes", [])]
+    if manifest.get("database"):
+        database = manifest["database"]
+        lines.append(f"database {database} (to remove it, on the primary: drop database {database})")
+    lines += [f"logs in {path} (to remove them: rm -r {path})" for path in sorted(JOURNALS.glob(f"*.{name}"))]
+    return lines
+
+
+def remove_service(name: str, roller: Roller) -> Removal:
+    """Stop a service and remove its units, settings, credentials and releases; the manifest goes last."""
+    manifest = service_host.manifest(name)
+    found = roller.systemd.instances([name], {})[name]
+    if any(item.running for item in found):
+        numbers = [item.number for item in found if item.running]
+        roller.leave_and_stop(Expected.read(manifest), numbers)
+    _remove_units(name, roller.systemd, [item.number for item in found])
+    _remove(service_releases.ROOT / "services" / name)
+    Path(f"/etc/systemd/journald@{name}.conf").unlink(missing_ok=True)
+    removal = Removal(name, manifest, kept(name, manifest))
+    _remove(service_host.SETTINGS / name)
+    return removal
+
+
+def _remove_units(name: str, systemd: Systemd, numbers: Iterable[int]) -> None:
+    units = [f"{name}@{number}.service" for number in numbers]
+    if units:
+        systemd.call("stop", "--", *units)
+        systemd.call("disable", "--quiet", "--", *units)
+    for path in [
+        *systemd.folder.glob(f"{name}@*.service"),
+        systemd.folder / f"{name}-migrate.service",
+    ]:
+        path.unlink(missing_ok=True)
+    systemd.reload()
+    systemd.forget_failures(f"{name}@*.service", f"{name}-migrate.service")
+    _stop_logger(name, systemd)
+
+
+def _stop_logger(name: str, systemd: Systemd) -> None:
+    units = [
+        f"systemd-journald@{name}.socket",
+        f"systemd-journald-varlink@{name}.socket",
+        f"systemd-journald@{name}.service",
+    ]
+    try:
+        systemd.call("stop", "--", *units)
+    except SystemdError:
+        # A namespace that nobody has logged to has no such units.
+        return
+
+
+def _remove(path: Path) -> None:
+    if path.exists():
+        shutil.rmtree(path)
+
+
+def unused(names: Iterable[str], systemd: Systemd, keep: int) -> list[Path]:
+    """Return what no instance needs: revisions, releases beyond the `keep` newest old ones, leftovers."""
+    listed = [name for name in names if (service_host.SETTINGS / name / "manifest.json").exists()]
+    found = systemd.instances(listed, {})
+    paths: list[Path] = []
+    for name in listed:
+        running = {item.revision for item in found[name] if item.running}
+        if "" in running:
+            # Of some process it is not known what it needs.
+            continue
+        manifest = service_host.manifest(name)
+        texts = [systemd.template(name) or ""]
+        texts += [systemd.held_text(name, item.number) or "" for item in found[name]]
+        revisions = running | {manifest["revision"]} | _named(REVISION, texts)
+        texts += [service_host.unit_text(name, revision) or "" for revision in revisions]
+        releases = {manifest["release"]} | _named(RELEASE, texts)
+        folders = (service_host.SETTINGS / name / "revisions").glob("*")
+        paths += [path for path in sorted(folders) if path.name not in revisions]
+        paths += service_releases.superfluous(name, releases, keep)
+    return [*paths, *service_releases.leftovers()]
+
+
+def _named(pattern: re.Pattern[str], texts: Iterable[str]) -> set[str]:
+    return {name for text in texts for name in pattern.findall(text)}
+
+
+def remove_unused(paths: Iterable[Path]) -> None:
+    """Remove what `unused` found, then the unpacked wheels that only removed releases had used."""
+    for path in paths:
+        _remove(path)
+    for path in service_releases.leftovers():
+        _remove(path)

@@ -1,0 +1,59 @@
+# Copyright The Tandem authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a host keeps of its services: manifests, revisions, units. Knows nothing of Ansible."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+SETTINGS = Path("/etc/tandem/services")
+LOCK = Path("/run/lock/tandem-services.lock")
+
+
+class HostError(Exception):
+    """What the host keeps can't be used; the message says what to do."""
+
+
+def deployed(settings: Path = SETTINGS) -> list[str]:
+    """Return the services that were deployed to this host, by name."""
+    return sorted(path.parent.name for path in settings.glob("*/manifest.json"))
+
+
+def manifest(service: str, settings: Path = SETTINGS) -> dict[str, Any]:
+    """Return what was last deployed of a service. Raises `HostError` when nothing was."""
+    try:
+        found: dict[str, Any] = json.loads((settings / service / "manifest.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        known = ", ".join(deployed(settings)) or "none"
+        raise HostError(f"{service} is not deployed on this host (deployed: {known})") from None
+    except ValueError as error:
+        raise HostError(
+            f"{service}: its manifest is not valid JSON ({error}). Next: deploy it again"
+        ) from None
+    return found
+
+
+def unit_text(service: str, revision: str, settings: Path = SETTINGS) -> str | None:
+    """Return the unit template of a revision, None when the host does not have it."""
+    try:
+        return (settings / service / "revisions" / revision / "unit").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+
+
+@contextmanager
+def exclusive(path: Path = LOCK) -> Iterator[None]:
+    """Keep a second run from changing instances at the same time. Raises `HostError`."""
+    with path.open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise HostError(
+                "another run changes instances on this host. Next: wait for it, run again"
+            ) from None
+        yield
