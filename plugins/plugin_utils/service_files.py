@@ -5,14 +5,17 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator
 
-from . import names
 from .catalog import Service, source_kind
 from .problems import Report, did_you_mean, shown
 from .project_files import ProjectFiles, absolute
+from .revisions import ENVIRONMENT_LINE
 from .service_names import is_derived
 from .services import Catalog
+
+GUNICORN = re.compile(r"(?mi)^gunicorn(\[[^\]]*\])?\s*==")
 
 
 def check_files(catalog: Catalog, project_dir: str, files: ProjectFiles, report: Report) -> None:
@@ -23,8 +26,7 @@ def check_files(catalog: Catalog, project_dir: str, files: ProjectFiles, report:
             where = catalog.where(name, "env_file", number)
             if _is_there(where, path, project_dir, files, report):
                 _check_env_file(where, absolute(project_dir, path), service, files, report)
-        for number, path in enumerate(service.database.init if service.database else []):
-            _is_there(catalog.where(name, "database", "init", number), path, project_dir, files, report)
+        _check_init(name, service, catalog, project_dir, files, report)
 
 
 def _check_app(
@@ -45,6 +47,32 @@ def _check_app(
                 f"add {needed}; an app is a folder with pyproject.toml and requirements.lock, a .whl, "
                 "or name==version",
             )
+    if service.serves_wsgi:
+        _check_gunicorn(where, absolute(project_dir, service.app), files, report)
+
+
+def _check_gunicorn(where: str, folder: str, files: ProjectFiles, report: Report) -> None:
+    lock = files.text(posixpath.join(folder, "requirements.lock"))
+    if lock is not None and not GUNICORN.search(lock):
+        report.refuse(
+            where,
+            "requirements.lock does not have gunicorn, which runs services with a port",
+            "add gunicorn to the app's dependencies and lock them again, or give the service a command",
+        )
+
+
+def _check_init(
+    name: str, service: Service, catalog: Catalog, project_dir: str, files: ProjectFiles, report: Report
+) -> None:
+    paths = service.database.init if service.database else []
+    bases = [posixpath.basename(path) for path in paths]
+    for number, path in enumerate(paths):
+        where = catalog.where(name, "database", "init", number)
+        _is_there(where, path, project_dir, files, report)
+        first = bases.index(bases[number])
+        if first != number:
+            what = f"{shown(path)} is named like {shown(paths[first])}"
+            report.refuse(where, what, "rename one: what has run is noted by file name")
 
 
 def _is_there(where: str, path: str, project_dir: str, files: ProjectFiles, report: Report) -> bool:
@@ -63,11 +91,10 @@ def _is_there(where: str, path: str, project_dir: str, files: ProjectFiles, repo
 def env_file_variables(text: str) -> Iterator[tuple[int, str | None]]:
     """Return (line number, variable) of an environment file; None for a line that is not NAME=value."""
     for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip() or line.lstrip().startswith(("#", ";")):
+        if not line.strip() or line.lstrip().startswith("#"):
             continue
-        variable, separator, _ = line.partition("=")
-        sound = bool(separator) and names.ENVIRONMENT_NAME.fullmatch(variable.strip())
-        yield number, variable.strip() if sound else None
+        found = ENVIRONMENT_LINE.fullmatch(line.strip())
+        yield number, found[1] if found else None
 
 
 def _check_env_file(where: str, path: str, service: Service, files: ProjectFiles, report: Report) -> None:

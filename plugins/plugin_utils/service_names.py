@@ -11,9 +11,13 @@ PLATFORM_COMPONENTS = frozenset({"postgres"})  # what depends_on may name beside
 # What the platform itself tells every service; a service's own environment must not contradict it.
 COMMON_NAMES = frozenset({"SERVICE_NAME", "HOST_NAME", "SITE", "PLATFORM"})
 DATABASE_NAMES = frozenset({"DATABASE_DSN", "DATABASE_READ_DSN", "DATABASE_POOL"})
-# What systemd, the interpreter's start and the release set for a process.
+# What the service's unit sets for the process, its interpreter and each instance.
 PROCESS_NAMES = frozenset(
-    {"CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "PYTHONPATH", "PYTHONHOME", "LD_PRELOAD", "LD_LIBRARY_PATH"}
+    {
+        *("CREDENTIALS_DIRECTORY", "INSTANCE", "NOTIFY_SOCKET", "PORT", "SPT_NOENV"),
+        *("LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONNOUSERSITE"),
+        *("PYTHONPATH", "PYTHONSAFEPATH", "PYTHONUNBUFFERED"),
+    }
 )
 PROCESS_PREFIXES = ("TANDEM_",)
 

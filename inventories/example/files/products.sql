@@ -1,2 +1,2 @@
--- Runs once in the new database, as the superuser: what migrations, which run as the owner, may not do.
+-- Runs once in the new database, as its owner, before the first migration.
 create extension if not exists pg_trgm;

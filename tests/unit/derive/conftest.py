@@ -80,10 +80,10 @@ SERVICES = {
 FILES = {
     f"{PROJECT}/apps/users": None,
     f"{PROJECT}/apps/users/pyproject.toml": "",
-    f"{PROJECT}/apps/users/requirements.lock": "",
+    f"{PROJECT}/apps/users/requirements.lock": "flask==3.1\ngunicorn==23.0 \\\n    --hash=sha256:0\n",
     f"{PROJECT}/apps/order_mail": None,
     f"{PROJECT}/apps/order_mail/pyproject.toml": "",
-    f"{PROJECT}/apps/order_mail/requirements.lock": "",
+    f"{PROJECT}/apps/order_mail/requirements.lock": "flask==3.1\ngunicorn==23.0 \\\n    --hash=sha256:0\n",
     f"{PROJECT}/sql/users.sql": "select 1;",
     f"{PROJECT}/common.env": "# shared\nGREETING=hello world\n",
 }

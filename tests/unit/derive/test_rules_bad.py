@@ -269,6 +269,22 @@ def app_without_pyproject(case):
     del case.files["/project/apps/users/pyproject.toml"]
 
 
+@case_of("services.users.app", "does not have gunicorn", "or give the service a command")
+def web_app_without_gunicorn(case):
+    case.files["/project/apps/users/requirements.lock"] = "flask==3.1\ngunicorn-stats==1\n"
+
+
+@case_of("services.users.database.init[1]", '"more/users.sql" is named like "sql/users.sql"', "rename")
+def init_scripts_of_one_name(case):
+    case.services["users"]["database"]["init"].append("more/users.sql")
+    case.files["/project/more/users.sql"] = ""
+
+
+@case_of("services.users.database.init[1]", "named like", "rename")
+def init_script_twice(case):
+    case.services["users"]["database"]["init"] *= 2
+
+
 entry("wheel_missing", "services.users.app", "not there", "create it", app="dist/users-1-py3-none-any.whl")
 entry(
     "env_file_missing", "services.users.env_file[0]", "not there", "write common.env", env_file=["comon.env"]
@@ -284,7 +300,7 @@ entry(
 
 @case_of("services.order-mail.env_file[0]", "line 2 of /project/common.env is not NAME=value")
 def env_file_with_a_bad_line(case):
-    case.files["/project/common.env"] = "A=1\nexport B=2\n"
+    case.files["/project/common.env"] = "export A=1\nB 2\n"
 
 
 @case_of("services.order-mail.env_file[0]", "sets USERS_URL", "rename")
@@ -411,6 +427,13 @@ entry(
     "set by the platform",
     "rename",
     environment={"SITE": "x"},
+)
+entry(
+    "environment_port",
+    "services.users.environment.PORT",
+    "set by the platform",
+    "rename",
+    environment={"PORT": 1},
 )
 entry(
     "environment_tandem",

@@ -1,0 +1,44 @@
+"""The reference names every key that there is."""
+
+import re
+
+import pytest
+from ansible_collections.tandem.platform.plugins.plugin_utils import catalog, settings, timeout_profiles
+from ansible_collections.tandem.platform.plugins.plugin_utils.config_view import HOST_VIEWS, PLATFORM_VIEWS
+from ansible_collections.tandem.platform.plugins.plugin_utils.service_rules import PLATFORM_PORTS
+
+MODELS = [
+    *(catalog.Service, catalog.Database, catalog.Limits, catalog.Logging, catalog.Secret),
+    *(settings.Site, settings.PostgresSettings, settings.EdgeCertificate),
+    *(timeout_profiles.PostgresTimeouts, timeout_profiles.ClientTimeouts, timeout_profiles.HaproxyTimeouts),
+]
+
+
+@pytest.fixture
+def text(root):
+    return (root / "docs" / "catalog.md").read_text()
+
+
+@pytest.fixture
+def words(text):
+    """Every word that the reference shows as code."""
+    return set(re.findall(r"\w+", " ".join(re.findall(r"`([^`\n]+)`", text))))
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_keys_of_a_model(words, model):
+    assert set(model.model_fields) - words == set()
+
+
+def test_variables(words):
+    known = {f"platform_{name}" for name in settings.Platform.model_fields} | set(settings.HOST_VARIABLES)
+    assert known - words == set()
+
+
+def test_views_and_profiles(words):
+    assert {*PLATFORM_VIEWS, *HOST_VIEWS, *timeout_profiles.PROFILES} - words == set()
+
+
+def test_ports(text):
+    table = text.partition("### Ports")[2]
+    assert set(map(str, PLATFORM_PORTS)) - set(re.findall(r"\d+", table)) == set()
