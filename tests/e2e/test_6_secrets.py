@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.playbook import ROOT
 
-SECRETS = ROOT / "inventories/lab/secrets"
+SECRETS = ROOT / "inventories/lab/.secrets"
 APP_HOSTS = ["msk-app1", "spb-app1"]
 ALL_HOSTS = ["msk-edge1", "msk-app1", "msk-data1", "wit1"]
 
