@@ -43,7 +43,7 @@ def test_register_log_in_me(client):
     assert (answer.status_code, answer.json) == (200, made.json)
 
 
-@pytest.mark.parametrize("spelling", ["ANN@Example.ORG", " ann@example.org ", "ａｎｎ@example。org"])
+@pytest.mark.parametrize("spelling", ["ANN@Example.ORG", " ann@example.org ", "\uff41nn@example\u3002org"])
 def test_one_address_is_one_account(client, spelling):
     assert register(client).status_code == 201
     assert register(client, email=spelling).status_code == 409
@@ -70,9 +70,16 @@ def test_addresses_of_other_alphabets(client):
         ".a@b.org",
         "a.@b.org",
         "a..b@c.org",
-    ]
-    + ["a@-b.org", "a\x00@b.org", "a\u200b@b.org", "a@b.org\n.", "<a@b.org>", f"{'a' * 65}@b.org"]
-    + [f"a@{'b' * 64}.org", f"a@{'b.' * 130}org", "a" * 5000],
+        "a@-b.org",
+        "a\x00@b.org",
+        "a\u200b@b.org",
+        "a@b.org\n.",
+        "<a@b.org>",
+        f"{'a' * 65}@b.org",
+        f"a@{'b' * 64}.org",
+        f"a@{'b.' * 130}org",
+        "a" * 5000,
+    ],
 )
 def test_wrong_addresses(client, email):
     answer = register(client, email=email)
@@ -112,7 +119,7 @@ def test_any_characters_in_a_password(client):
     password = "\x00\t пароль 🐎 \u202e"
     assert register(client, password=password).status_code == 201
     assert log_in(client, password=password).status_code == 200
-    assert log_in(client, password=password.strip()).status_code == 401
+    assert log_in(client, password=password[:-1]).status_code == 401
 
 
 def test_failures_are_alike(client):
@@ -133,18 +140,18 @@ def test_failures_take_the_same_time(users_database, settings):
     client = app.test_client()
     register(client)
 
-    def median(email):
+    def quickest(email):
         seconds = []
-        for _ in range(7):
+        for _ in range(9):
             start = time.perf_counter()
             assert log_in(client, email, "wrong password").status_code == 401
             seconds.append(time.perf_counter() - start)
-        return sorted(seconds)[3]
+        return min(seconds)
 
-    times = [median(email) for email in (ANN["email"], "bob@example.org", "nobody")]
+    times = [quickest(email) for email in (ANN["email"], "bob@example.org", "nobody")]
     app.extensions["database"].close()
     users_database.execute("truncate users", "users")
-    assert max(times) < 1.8 * min(times), times
+    assert max(times) < 2 * min(times), times
 
 
 def test_passwords_are_stored_as_argon2id(client, users_database):

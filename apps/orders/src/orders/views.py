@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 from tandem_common.api import Api, Header
-from tandem_common.fields import Id, Input, Money, Output, PageQuery, Text
+from tandem_common.fields import Id, Input, Money, Output, PageQuery, no_control_characters
 from tandem_common.tokens import Claims, Verifier
 
 from orders.carts import Carts
@@ -16,6 +16,9 @@ from orders.history import History
 from orders.models import CartItem, Order
 
 MAX_QUANTITY = 1000
+Note = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=500), AfterValidator(no_control_characters)
+]
 KEY = Header(
     "Idempotency-Key",
     "Chosen by the client: new for each order, the same when a request is repeated (a UUID, say)",
@@ -53,9 +56,7 @@ class Cart(Output):
 class CheckoutBody(Input):
     """What goes with the order."""
 
-    note: Annotated[Text, StringConstraints(strip_whitespace=True, max_length=500)] | None = Field(
-        default=None, description="For the shop"
-    )
+    note: Note | None = Field(default=None, description="For the shop")
 
 
 class OrderLine(Output):

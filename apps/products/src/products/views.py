@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Annotated
 
 from flask import Response
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 from tandem_common.api import Api
-from tandem_common.fields import MAX_ID, Id, Input, Money, Output, PageQuery, Text
+from tandem_common.fields import MAX_ID, Id, Input, Money, Output, PageQuery, no_control_characters
 from tandem_common.problems import InvalidInput, NotFound
 
 from products.catalogue import Catalogue
@@ -19,13 +19,16 @@ from products.models import Product
 from products.stock import Held, Stock
 
 MAX_ITEMS = 100
+Phrase = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=100), AfterValidator(no_control_characters)
+]
 MAX_QUANTITY = 1000
 
 
 class ProductQuery(PageQuery):
     """Which products."""
 
-    q: Annotated[Text, StringConstraints(strip_whitespace=True, max_length=100)] | None = Field(
+    q: Phrase | None = Field(
         default=None, description="Text that the name, description or article number contains"
     )
 

@@ -7,6 +7,7 @@ import idna
 
 MAX_LENGTH = 254  # RFC 5321, 4.5.3.1.3, less the angle brackets
 MAX_LOCAL_LENGTH = 64  # RFC 5321, 4.5.3.1.1
+_DOTS = re.compile(r"[\u3002\uff0e\uff61]")  # what IDNA counts as dots too
 _SHAPE = re.compile(r"[^\s@\"(),:;<>\[\\\]]+@[^\s@]+\.[^\s@]+")
 
 
@@ -17,6 +18,7 @@ def normalise(address: str) -> str:
     differently are not. Raises ValueError, with a reason for the user.
     """
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", address.strip()).casefold())
+    folded = _DOTS.sub(".", folded)
     if any(unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zs"} for character in folded):
         raise ValueError("must not contain spaces or invisible characters")
     if not _SHAPE.fullmatch(folded):

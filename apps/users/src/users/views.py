@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 from tandem_common.api import Api
-from tandem_common.fields import Input, Output, Text
+from tandem_common.fields import Input, Output, no_control_characters
 from tandem_common.problems import Unauthorized
 from tandem_common.tokens import Claims, Verifier
 
@@ -16,7 +16,11 @@ from users.models import User
 
 MAX_PASSWORD = 256
 Email = Annotated[str, AfterValidator(normalise), Field(max_length=1024, examples=["ann@example.org"])]
-Name = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
+    AfterValidator(no_control_characters),
+]
 
 
 class Registration(Input):
