@@ -58,6 +58,9 @@ def remove(name: str) -> None:
     group = of_host(name)
     for inner in sorted(group.glob("**/"), reverse=True):
         inner.rmdir()
-    top = root() / CGROUP
-    if top.is_dir() and not names():
-        top.rmdir()
+
+
+def remove_top() -> None:
+    """Remove the group of all hosts; none of them may be left."""
+    if (root() / CGROUP).is_dir():
+        (root() / CGROUP).rmdir()

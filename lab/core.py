@@ -278,6 +278,8 @@ class Lab:
             checks.all_of_them(len(new))
             network.refuse_overlap(wanted.values())
             leftovers.clear()
+        elif not network.exists():
+            raise LabError("hosts run, but their network is gone", "./lab/lab down, then up: disks stay")
         checks.space(len(new))
         network.refuse_foreign()
         settings.apply()

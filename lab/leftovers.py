@@ -24,6 +24,7 @@ def clear() -> None:
     for name in cgroups.names():
         cgroups.kill(name)
     _end_starting_hosts()
+    cgroups.remove_top()
     _unmount()
     _detach_loops()
     network.remove()

@@ -56,7 +56,9 @@ table bridge tandem_lab {{
 
 
 def inside(*argv: str | Path, stdin: str | None = None, check: bool = True) -> shell.Result:
-    """Run a program in the lab's network namespace."""
+    """Run a program in the lab's network namespace. Raises LabError when the lab is down."""
+    if not exists():
+        raise LabError("the lab is down", "./lab/lab up")
     return shell.run("nsenter", f"--net={NETNS_FILE}", *argv, stdin=stdin, check=check)
 
 

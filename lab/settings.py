@@ -10,26 +10,37 @@ from lab.paths import RUN
 INSTANCES = 1024
 """Every host's systemd uses about six inotify instances; by default Linux allows root 128 in all."""
 
-_SAVED = RUN / "machine-settings.json"
+_FILE = "machine-settings.json"
 _PROC = Path("/proc/sys")
 
 
-def apply() -> None:
-    """Set what is needed and remember what was there before. Does nothing the second time."""
-    if _SAVED.exists():
+def apply(run: Path = RUN, proc: Path = _PROC) -> None:
+    """Set what is needed and remember what was there before any lab came. Does nothing the second time."""
+    saved = run / _FILE
+    if saved.exists():
         return
     wanted = {"net/ipv4/ip_forward": 1, "fs/inotify/max_user_instances": INSTANCES}
-    before = {key: int((_PROC / key).read_text()) for key in wanted}
-    _SAVED.write_text(json.dumps(before))
+    others = _others(run)
+    before = (
+        json.loads(others[0].read_text())
+        if others
+        else {key: int((proc / key).read_text()) for key in wanted}
+    )
+    saved.write_text(json.dumps(before))
     for key, value in wanted.items():
-        if before[key] < value:
-            (_PROC / key).write_text(str(value))
+        if int((proc / key).read_text()) < value:
+            (proc / key).write_text(str(value))
 
 
-def restore() -> None:
-    """Put back what `apply` found."""
-    if not _SAVED.exists():
-        return
-    for key, value in json.loads(_SAVED.read_text()).items():
-        (_PROC / key).write_text(str(value))
-    _SAVED.unlink()
+def restore(run: Path = RUN, proc: Path = _PROC) -> None:
+    """Put back what `apply` found, unless another lab still needs it."""
+    saved = run / _FILE
+    if saved.exists() and not _others(run):
+        for key, value in json.loads(saved.read_text()).items():
+            (proc / key).write_text(str(value))
+    saved.unlink(missing_ok=True)
+
+
+def _others(run: Path) -> list[Path]:
+    """Return what labs beside this one remember."""
+    return [file for file in run.parent.glob(f"tandem-*/{_FILE}") if file.parent != run]
