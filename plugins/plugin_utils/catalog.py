@@ -174,7 +174,7 @@ class Database(Strict):
                 f"{value!r} is not a database name",
                 f"use a-z, 0-9 and _, a letter first, at most {names.DATABASE_NAME_LENGTH} characters",
             )
-        if value in names.RESERVED_DATABASE_NAMES or value.startswith(names.RESERVED_DATABASE_PREFIXES):
+        if names.is_reserved_database(value):
             raise wrong(f"{value!r} belongs to Postgres or the platform", "choose another name")
         return value
 
@@ -236,6 +236,11 @@ class Service(Strict):
         return self.port is not None and self.command is None
 
 
+def default_database(service: str) -> str:
+    """Return the name of a service's database when its entry gives none."""
+    return service.replace("-", "_")
+
+
 def completed(name: str, service: Service) -> Service:
     """Return the entry with the defaults that depend on the service's name and on its other keys."""
     module = name.replace("-", "_")
@@ -248,7 +253,7 @@ def completed(name: str, service: Service) -> Service:
     if service.routes:
         changes["ingress"] = service.ingress or "nginx"
     if service.database and service.database.name is None:
-        changes["database"] = service.database.model_copy(update={"name": module})
+        changes["database"] = service.database.model_copy(update={"name": default_database(name)})
     return service.model_copy(update=changes)
 
 

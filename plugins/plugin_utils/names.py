@@ -52,6 +52,11 @@ RESERVED_DATABASE_NAMES = frozenset(
 RESERVED_DATABASE_PREFIXES = ("pg_", "tandem_")
 
 
+def is_reserved_database(text: str) -> bool:
+    """Tell whether a database name belongs to Postgres or the platform."""
+    return text in RESERVED_DATABASE_NAMES or text.startswith(RESERVED_DATABASE_PREFIXES)
+
+
 def is_dns_label(text: str) -> bool:
     """Tell whether the text is one lower-case DNS label of at most 63 characters."""
     return DNS_LABEL.fullmatch(text) is not None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import names
-from .catalog import Service, completed
+from .catalog import Service, completed, default_database
 from .merge import contains, merged
 from .problems import Report, shown
 from .schema import Location, read
@@ -132,6 +132,12 @@ def _check_combination(name: str, service: Service, override: Mapping[str, Any],
             where_of(override, name, ("manager",)),
             "supervisord is not yet supported",
             "write systemd, or leave the key out",
+        )
+    if service.database and not service.database.name and names.is_reserved_database(default_database(name)):
+        report.refuse(
+            where_of(override, name, ("database",)),
+            f"{shown(default_database(name))} belongs to Postgres or the platform",
+            "give the database a name",
         )
     if service.port is None and service.command is None:
         report.refuse(

@@ -32,9 +32,8 @@ class PostgresTimeouts(Strict):
     wal_sender_timeout_ms: Milliseconds
     wal_receiver_timeout_ms: Milliseconds
     wal_retrieve_retry_interval_ms: Milliseconds
-    tcp_syn_retries: Count = (
-        2  # a walreceiver's connect has no timeout of its own; more delays resync to 35 s
-    )
+    # A walreceiver's connect has no timeout of its own; with more, resync after healing took up to 35 s.
+    tcp_syn_retries: Count = 2
     stall_guard_wait_s: Seconds  # the guard acts when the standby has not streamed for so long
 
 

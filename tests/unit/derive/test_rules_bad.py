@@ -157,6 +157,11 @@ def service_with_a_long_name(case):
     rename(case, "a-name-with-21-letter")
 
 
+@case_of("services.public.database", "belongs to Postgres", "give the database a name")
+def service_whose_database_would_be_reserved(case):
+    rename(case, "public")
+
+
 @case_of("services.getty", "unit", "another name")
 def service_named_like_a_unit(case):
     rename(case, "getty")

@@ -59,6 +59,10 @@ def separate_databases(case):
     case.services["digest"]["database"]["name"] = "mails"
 
 
+def reserved_service_name_with_another_database(case):
+    case.services["public"] = case.services.pop("digest") | {"database": {"name": "published"}}
+
+
 def own_edge_certificate(case):
     case.platform["platform_edge_certificate"] = {"certificate": "tls/shop.pem", "key": "tls/shop.key"}
     case.files |= {"/project/tls/shop.pem": "", "/project/tls/shop.key": ""}
