@@ -26,7 +26,7 @@ def describe(inventories: Iterable[Inventory], world: str) -> dict[str, Any]:
         "edges": [str(host.address) for host in edges],
         "public_names": names,
         "urls": [f"https://{name}/" for name in names],
-        "ca_file": str(known[0].path.resolve().parent / "secrets" / "ca" / "ca.pem"),
+        "ca_file": str(known[0].path.resolve().parent / ".secrets" / "ca" / "ca.pem"),
         "ssh": {"user": SSH_USER, "key": str(keys.user_key_path()), "options": keys.options()},
         "netns": NETNS,
         "world": world,
