@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -41,7 +40,6 @@ class SmallLab:
         words = [PROJECT / "lab" / "lab", "run", host, *command]
         return subprocess.Popen(words, env=environment, text=True, **options)
 
-    @cache
     def env(self):
         """What `lab env` says."""
         return json.loads(self("env").stdout)
