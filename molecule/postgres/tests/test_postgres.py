@@ -14,7 +14,8 @@ NODES = ("m-pg-msk", "m-pg-spb")
 MONITOR = "m-pg-wit"
 ADDRESSES = {"m-pg-msk": "10.61.0.106", "m-pg-spb": "10.62.0.106", MONITOR: "10.63.0.106"}
 TLS = "/etc/tandem/tls"
-VERIFIED = f"sslmode=verify-full sslrootcert={TLS}/ca.pem sslcert={TLS}/postgres/certificate.pem sslkey={TLS}/postgres/key.pem"
+OWN = f"sslcert={TLS}/postgres/certificate.pem sslkey={TLS}/postgres/key.pem"
+VERIFIED = f"sslmode=verify-full sslrootcert={TLS}/ca.pem {OWN}"
 
 
 @pytest.fixture(scope="session")
