@@ -7,7 +7,7 @@ rests on an older reading is found out here.
 
 from __future__ import annotations
 
-from .decisions import Decision, Kind
+from .decisions import Decision, Kind, SetPriority, SetQuorum
 from .hung import objection
 from .memory import Limits
 from .observations import MonitorView, Node
@@ -25,9 +25,7 @@ def doubt(limits: Limits, decision: Decision, view: MonitorView) -> str | None:
         return "the nodes of the group have changed"
     if decision.kind is Kind.FAILOVER:
         return _doubt_failover(limits, view, primary, standby)
-    if not primary.leads():
-        return f"{primary.name} no longer leads"
-    return _doubt_settings(decision, primary, standby)
+    return _doubt_values(decision, view) or _doubt_states(decision.kind, primary, standby)
 
 
 def _doubt_failover(limits: Limits, view: MonitorView, primary: Node, standby: Node) -> str | None:
@@ -36,16 +34,26 @@ def _doubt_failover(limits: Limits, view: MonitorView, primary: Node, standby: N
     return objection(limits, view, (primary, standby))
 
 
-def _doubt_settings(decision: Decision, primary: Node, standby: Node) -> str | None:
-    """Check that the settings are exactly those that were meant, and that what they rest on still holds."""
-    kind = decision.kind
-    target = primary if kind is Kind.PROMOTED else standby
-    quorum = kind in (Kind.RESYNC, Kind.NORMAL, Kind.PROMOTED)
-    if target.priority != decision.priority or target.quorum is not quorum:
-        return f"the settings of {target.name} are not those that were set"
+def _doubt_values(decision: Decision, view: MonitorView) -> str | None:
+    """Check that the settings are those that were meant: the monitor's functions write both, one of them as read."""
+    for step in decision.steps:
+        if isinstance(step, SetPriority | SetQuorum):
+            node = view.node(step.node)
+            found = node and (node.priority if isinstance(step, SetPriority) else node.quorum)
+            meant = step.priority if isinstance(step, SetPriority) else step.quorum
+            if found != meant:
+                return f"a setting of {step.node} is {found} instead of {meant}"
+    return None
+
+
+def _doubt_states(kind: Kind, primary: Node, standby: Node) -> str | None:
+    if not primary.leads():
+        return f"{primary.name} no longer leads"
     if kind in (Kind.DEGRADE, Kind.RESYNC, Kind.NORMAL) and not standby.is_("secondary"):
         return f"{standby.name} is not a secondary any more"
     # Setting anything assigns apply_settings, which hides that the primary may have been alone meanwhile.
     if kind in (Kind.RESYNC, Kind.NORMAL) and primary.reported != "primary":
         return f"{primary.name} has not reported primary"
+    if kind is Kind.PROMOTED and primary.reported != "primary" and standby.assigned == "secondary":
+        return f"{standby.name} is a secondary now, and may lack writes"
     return None

@@ -27,8 +27,8 @@ from .decisions import (
     SetQuorum,
 )
 from .hung import after_request, consider_failover
-from .memory import Limits, Memory, Streams, continued, forget_streams
-from .observations import Answer, Marker, MonitorView, Node, Phase, Reading, Unanswered, leading_pair
+from .memory import Limits, Memory, Streams, continued, forget_streams, forget_target
+from .observations import Answer, Marker, MonitorView, Node, Phase, Reading, Unanswered, pair_to_watch
 
 
 def decide(
@@ -38,7 +38,7 @@ def decide(
 
     `now` is the time at which `answer` arrived, in seconds on any clock that only goes forward.
     """
-    pair = leading_pair(view)
+    pair = pair_to_watch(view)
     if pair is None:
         return Memory(), None
     primary, standby = pair
@@ -56,7 +56,7 @@ def settle(memory: Memory, decision: Decision, outcome: Outcome, now: float) -> 
     """Return the memory after a decision's transaction has ended."""
     if decision.kind is Kind.FAILOVER and memory.hang is not None:
         return replace(memory, hang=after_request(memory.hang, outcome, now))
-    return forget_streams(memory) if outcome.result is not Result.REFUSED else memory
+    return memory if outcome.result is Result.REFUSED else forget_target(memory)
 
 
 def _observed(
@@ -100,13 +100,15 @@ def _with_reading(
     if view.node(marker.standby) is None:
         return memory, _gone(primary, standby, marker)
     if marker.standby == primary.name:
-        return memory, _promoted(primary, standby, marker, reading, stalled)
-    if standby.priority > 0 or standby.quorum is not (marker.phase is Phase.RESYNC):
-        return memory, _degrade_again(primary, standby, marker, "its settings were changed by someone else")
+        return memory, _promoted(pair, marker, stalled and reading.sync_on)
+    if standby.priority > 0:
+        return memory, _close(pair)
+    if standby.quorum is not (marker.phase is Phase.RESYNC):
+        return memory, _degrade_again(pair, marker, "the quorum was changed by someone else")
     if marker.phase is Phase.DEGRADED:
         return memory, _resync(limits, memory.streams, pair, marker, reading, now)
     if stalled:
-        return memory, _degrade_again(primary, standby, marker, "it stopped streaming during resync")
+        return memory, _degrade_again(pair, marker, "it does not stream")
     return _finish(memory, pair, marker, reading)
 
 
@@ -121,18 +123,27 @@ def _watch(
     both_report = standby.age < limits.fresh and primary.age < limits.fresh
     if not (stalled and reading.sync_on and standby.is_("secondary") and standby.quorum and both_report):
         return None
-    return Decision(
-        Kind.DEGRADE,
-        primary.name,
-        standby.name,
-        f"{standby.name} has not streamed from {primary.name} for {seconds:.1f} s: "
-        f"its priority goes from {standby.priority} to 0 and commits no longer wait for it",
-        (
-            SetPriority(standby.name, 0),
-            SetQuorum(standby.name, False),
-            PlaceMarker(standby.name, primary.name, standby.priority),
-        ),
-    )
+    since = f"{standby.name} has not streamed from {primary.name} for {seconds:.1f} s"
+    return _set_aside(pair, since)
+
+
+def _set_aside(pair: tuple[Node, Node], why: str) -> Decision:
+    """Stop waiting for the standby, and before that keep it from ever being promoted.
+
+    The monitor refuses a second change while the primary has reported ``apply_settings`` and not yet more. The keeper
+    can be held up there for as long as the link is cut, so then the quorum has to follow in the next transaction:
+    priority 0 with the quorum on is just what a resync looks like, and the guard goes on from there.
+    """
+    primary, standby = pair
+    close = SetPriority(standby.name, 0)
+    if primary.reported == "apply_settings":
+        event = f"{why}: its priority goes from {standby.priority} to 0 first, the primary applies settings just now"
+        marker = PlaceMarker(standby.name, primary.name, standby.priority, Phase.RESYNC)
+        return Decision(Kind.DEGRADE, primary.name, standby.name, event, (close, marker))
+    event = f"{why}: its priority goes from {standby.priority} to 0 and commits no longer wait for it"
+    marker = PlaceMarker(standby.name, primary.name, standby.priority)
+    steps = (close, SetQuorum(standby.name, False), marker)
+    return Decision(Kind.DEGRADE, primary.name, standby.name, event, steps)
 
 
 def _resync(
@@ -179,46 +190,57 @@ def _finish(
         f"{standby.name} is synchronous and has every acknowledged write: "
         f"its priority is {marker.priority} again",
         (SetPriority(standby.name, marker.priority), RemoveMarker(standby.name, marker.phase)),
-        priority=marker.priority,
     )
     return memory, decision
 
 
-def _degrade_again(primary: Node, standby: Node, marker: Marker, reason: str) -> Decision:
-    close = (SetPriority(standby.name, 0),) if standby.priority > 0 else ()
+def _degrade_again(pair: tuple[Node, Node], marker: Marker, reason: str) -> Decision:
+    primary, standby = pair
     return Decision(
         Kind.DEGRADE_AGAIN,
         primary.name,
         standby.name,
-        f"{standby.name} is set aside again, {reason}: its priority is 0 and commits do not wait for it",
-        (*close, SetQuorum(standby.name, False), MoveMarker(standby.name, marker.phase, Phase.DEGRADED)),
+        f"commits do not wait for {standby.name} any more, {reason}",
+        (SetQuorum(standby.name, False), MoveMarker(standby.name, marker.phase, Phase.DEGRADED)),
     )
 
 
-def _promoted(
-    primary: Node, standby: Node, marker: Marker, reading: Reading, stalled: bool
-) -> Decision | None:
-    """Give the settings back to a standby that a human has made the primary.
-
-    They matter again only once the other node has rejoined. When it has, but the link broke at once, the
-    marker must go as well: it would keep the guard from setting the other node aside.
-    """
-    rejoined = reading.streaming and (reading.synchronous or standby.is_("secondary"))
-    if not (rejoined or (stalled and reading.sync_on)):
-        return None
+def _close(pair: tuple[Node, Node]) -> Decision:
+    primary, standby = pair
     return Decision(
-        Kind.PROMOTED,
+        Kind.CLOSE,
         primary.name,
         standby.name,
-        f"{primary.name} is the primary now: its priority is {marker.priority} again, "
-        "and it counts in the quorum",
-        (
-            SetPriority(primary.name, marker.priority),
-            SetQuorum(primary.name, True),
-            RemoveMarker(primary.name, marker.phase),
-        ),
-        priority=marker.priority,
+        f"{standby.name} was made a candidate although it lacks writes that {primary.name} has: its priority is 0",
+        (SetPriority(standby.name, 0),),
     )
+
+
+def _promoted(pair: tuple[Node, Node], marker: Marker, stalled: bool) -> Decision | None:
+    """Give the settings back to a standby that a human has made the primary.
+
+    Changing any setting moves the primary to ``apply_settings``, where the monitor may fail over to the other node.
+    So that node must either have all writes (the primary has reported ``primary`` since) or be no secondary yet.
+    Between the two it can be cut off again, and commits wait for it: then it is set aside in its turn.
+    """
+    primary, standby = pair
+    give_back = (
+        SetPriority(primary.name, marker.priority),
+        SetQuorum(primary.name, True),
+        RemoveMarker(primary.name, marker.phase),
+    )
+    if primary.reported == "primary" or (primary.is_("wait_primary") and standby.assigned != "secondary"):
+        event = f"{primary.name} is the primary now: its priority is {marker.priority} again, and it is in the quorum"
+        return Decision(Kind.PROMOTED, primary.name, standby.name, event, give_back)
+    if not (stalled and standby.is_("secondary") and standby.quorum):
+        return None
+    event = f"{primary.name} is the primary now, and {standby.name} has been cut off while it rejoined: "
+    aside = (
+        SetPriority(standby.name, 0),
+        *give_back,
+        PlaceMarker(standby.name, primary.name, standby.priority, Phase.RESYNC),
+    )
+    return Decision(Kind.DEGRADE, primary.name, standby.name, event + "its priority goes to 0", aside)
 
 
 def _gone(primary: Node, standby: Node, marker: Marker) -> Decision:

@@ -14,6 +14,8 @@ class Kind(StrEnum):
     DEGRADE = "degraded"
     RESYNC = "resync"
     DEGRADE_AGAIN = "degraded_again"
+    CLOSE = "closed"
+    """Someone made the standby a candidate although it lacks writes and the primary lives: it is none again."""
     NORMAL = "normal"
     PROMOTED = "promoted"
     """A human promoted the standby that was set aside: its settings are given back."""
@@ -40,11 +42,12 @@ class SetQuorum:
 
 @dataclass(frozen=True, slots=True)
 class PlaceMarker:
-    """Write the marker; fails when there is one already."""
+    """Write the marker; fails when there is one already. `priority` is what to give back later."""
 
     standby: str
     primary: str
     priority: int
+    phase: Phase = Phase.DEGRADED
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +87,6 @@ class Decision:
     event: str
     """The sentence for the log."""
     steps: tuple[Step, ...]
-    priority: int = 0
-    """The standby's (kind promoted: the primary's) candidate priority that must hold afterwards."""
 
 
 class Result(StrEnum):

@@ -61,6 +61,11 @@ class Memory:
     hang: Hang | None = None
 
 
+def forget_target(memory: Memory) -> Memory:
+    """Return the memory without the position that a resync waits for."""
+    return replace(memory, streams=replace(memory.streams, target=None))
+
+
 def forget_streams(memory: Memory) -> Memory:
     """Return what stays known after a tick in which the monitor or the primary could not be read."""
     return replace(memory, streams=Streams())

@@ -179,12 +179,12 @@ def _sql(step: Step, formation: str) -> tuple[str, tuple[object, ...]]:
             return statement, (formation, node, quorum)
         case RequestFailover(group):
             return "select pgautofailover.perform_failover(%s, %s)", (formation, group)
-        case PlaceMarker(standby, primary, priority):
+        case PlaceMarker(standby, primary, priority, phase):
             statement = (
                 "insert into stall_guard.degraded (formation, standby, primary_node, phase, priority)"
-                " values (%s, %s, %s, 'degraded', %s)"
+                " values (%s, %s, %s, %s, %s)"
             )
-            return statement, (formation, standby, primary, priority)
+            return statement, (formation, standby, primary, phase, priority)
         case MoveMarker(standby, before, after):
             statement = (
                 "update stall_guard.degraded set phase = %s"

@@ -148,3 +148,16 @@ def leading_pair(view: MonitorView) -> tuple[Node, Node] | None:
     if first.group != second.group or first.leads() == second.leads():
         return None
     return (first, second) if first.leads() else (second, first)
+
+
+def pair_to_watch(view: MonitorView) -> tuple[Node, Node] | None:
+    """Return the leading pair, or a standby that was set aside and is now, promoted by a human, alone.
+
+    It is alone while the other node is dead or rejoining, and that is the best moment to end its marker.
+    """
+    pair = leading_pair(view)
+    marked = view.node(view.marker.standby) if view.marker else None
+    if pair is not None or marked is None or len(view.nodes) != 2 or not marked.is_("wait_primary"):
+        return pair
+    other = next(node for node in view.nodes if node is not marked)
+    return None if other.leads() else (marked, other)

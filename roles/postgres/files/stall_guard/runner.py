@@ -14,7 +14,7 @@ from .decisions import Decision, Outcome, Result
 from .journal import Changes, notify, say
 from .memory import Limits, Memory, forget_streams
 from .monitor import MonitorLike
-from .observations import Answer, MonitorView, NotAsked, Refused, Unanswered, leading_pair, remark
+from .observations import Answer, MonitorView, NotAsked, Refused, Unanswered, pair_to_watch, remark
 from .primary import PrimaryLike
 
 SHORTEST_PAUSE = 0.05
@@ -56,7 +56,7 @@ class Runner:
 
     def _look(self) -> tuple[MonitorView, Answer]:
         view = self._monitor.read()
-        pair = leading_pair(view)
+        pair = pair_to_watch(view)
         if pair is None:
             return view, NotAsked()
         answer = self._primary.ask(*pair)
@@ -65,7 +65,7 @@ class Runner:
             return view, answer
         # Waiting in vain took seconds: what is decided now must rest on the monitor's rows of now.
         view = self._monitor.read()
-        again = leading_pair(view)
+        again = pair_to_watch(view)
         same = again is not None and again[0].id == pair[0].id
         return view, answer if same else NotAsked()
 
