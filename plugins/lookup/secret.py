@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleError
+from ansible.inventory.manager import IGNORED
 from ansible.parsing.vault import VaultLib
 from ansible.plugins.lookup import LookupBase
 
@@ -41,7 +42,9 @@ options:
     type: bool
     default: false
   directory:
-    description: The folder; the variable C(platform_secrets_dir) when empty.
+    description:
+      - The folder; the variable C(platform_secrets_dir) when empty. Beside the inventory its name must start with
+        a dot, because Ansible reads all other files there as inventories.
     type: str
     default: ""
 author:
@@ -66,6 +69,21 @@ _raw:
 """
 
 
+def refuse_inventory_folder(directory: Path, inventory: str) -> None:
+    """Refuse a folder in which Ansible takes every file for an inventory and each secret for a host's name.
+
+    Raises `AnsibleError`.
+    """
+    if not inventory or not directory.is_relative_to(inventory):
+        return
+    parts = directory.relative_to(inventory).parts
+    if not any(IGNORED.search(part.encode()) for part in parts):
+        raise AnsibleError(
+            f"secrets in {directory} would be read as inventory files and become names of hosts. Next: choose a "
+            "name that starts with a dot for platform_secrets_dir, such as .secrets, and move the folder there."
+        )
+
+
 class LookupModule(LookupBase):
     """The lookup `tandem.platform.secret`."""
 
@@ -88,7 +106,9 @@ class LookupModule(LookupBase):
         )
         if not directory:
             raise AnsibleError("no folder for secrets: set platform_secrets_dir in the inventory")
-        return Store(Path(str(directory)).expanduser().absolute(), self._encrypt, self._decrypt)
+        path = Path(str(directory)).expanduser().absolute()
+        refuse_inventory_folder(path, str(variables.get("inventory_dir") or ""))
+        return Store(path, self._encrypt, self._decrypt)
 
     def _vault(self) -> VaultLib:
         # The loader got the passwords of --vault-id and ANSIBLE_VAULT_PASSWORD_FILE at start-up; Ansible

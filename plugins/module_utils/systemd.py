@@ -22,7 +22,8 @@ PROPERTIES = (
     "NeedDaemonReload",
     "CanReload",
 )
-STATES = ("started", "stopped", "restarted", "reloaded")
+STATES = ("started", "stopped", "restarted", "reloaded", "reloaded_if_running")
+NEED_A_FILE = {"started", "restarted", "reloaded"}
 # What `systemctl is-enabled` counts as enabled.
 ENABLED = {"enabled", "enabled-runtime", "static", "alias", "indirect", "generated", "transient"}
 # What `systemctl disable` can end.
@@ -95,7 +96,7 @@ def check(units: list[Wanted]) -> None:
     for unit in units:
         if "." not in unit.name:
             problems.append(f"{unit.name}: give the whole name, such as {unit.name}.service")
-        if unit.masked and (unit.enabled or unit.state in {"started", "restarted", "reloaded"}):
+        if unit.masked and (unit.enabled or unit.state in NEED_A_FILE):
             problems.append(f"{unit.name}: a masked unit can be neither enabled nor running")
         if unit.template and (unit.state or unit.enabled is not None):
             problems.append(f"{unit.name}: a template can only be masked; name an instance of it")
@@ -167,7 +168,7 @@ def _verb(unit: Wanted, found: Found) -> str | None:
         return "stop" if found.running or found.active == "deactivating" else None
     if unit.state == "restarted":
         return "restart"
-    if unit.state == "reloaded" and found.running:
+    if unit.state in {"reloaded", "reloaded_if_running"} and found.running:
         return "reload"
     if unit.state in {"started", "reloaded"} and not found.running:
         return "start"
@@ -180,13 +181,13 @@ def missing(units: list[Wanted], found: dict[str, Found]) -> list[str]:
         f"{unit.name} does not exist on this host. Next: install the package or place the unit file that "
         "brings it, in an earlier task; `systemctl cat` shows what systemd finds."
         for unit in units
-        if (unit.enabled or unit.state not in {None, "stopped"}) and not found[unit.name].exists
+        if (unit.enabled or unit.state in NEED_A_FILE) and not found[unit.name].exists
     ]
 
 
 def failures(units: list[Wanted], systemctl: Systemctl = run) -> list[str]:
     """Return a description of every unit that should run and does not: state, journal, next step."""
-    names = [unit.name for unit in units if unit.state in {"started", "restarted", "reloaded"}]
+    names = [unit.name for unit in units if unit.state in NEED_A_FILE]
     if not names:
         return []
     found = show(names, systemctl)

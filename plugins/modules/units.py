@@ -38,9 +38,10 @@ options:
         description:
           - C(started) and C(stopped) act when needed. C(restarted) and C(reloaded) always act, and are for
             handlers.
-          - C(reloaded) starts a unit that is not running.
+          - C(reloaded) starts a unit that is not running; C(reloaded_if_running) leaves it alone, also when it does
+            not exist.
         type: str
-        choices: [started, stopped, restarted, reloaded]
+        choices: [started, stopped, restarted, reloaded, reloaded_if_running]
       enabled:
         description: Whether it starts at boot. Static units count as enabled.
         type: bool

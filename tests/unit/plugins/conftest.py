@@ -61,11 +61,15 @@ class Player:
         (directory / "ansible.cfg").write_text(SETTINGS)
 
     def play(self, tasks: Any, *options: str, hosts: str = "here", **play: Any) -> Played:
-        """Run tasks (a list of task mappings) as one play and read the results."""
+        """Run tasks (a list of task mappings) as one play and read the results.
+
+        `hosts` are names, separated by commas, or the path of an inventory.
+        """
         book = [{"hosts": "all", "gather_facts": False, "connection": "local", "tasks": tasks, **play}]
         path = self.directory / "play.yml"
         path.write_text(yaml.safe_dump(book, sort_keys=False))
-        return self._run(str(path), f"--inventory={hosts},", *options)
+        inventory = hosts if "/" in hosts else f"{hosts},"
+        return self._run(str(path), f"--inventory={inventory}", *options)
 
     def playbook(self, name: str, groups: dict[str, Any], *plays: dict[str, Any]) -> Played:
         """Run a playbook of the collection on the hosts of these groups, then the given plays."""

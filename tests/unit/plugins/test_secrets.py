@@ -106,6 +106,19 @@ def test_the_lookup_says_what_is_missing(player):
     assert "set platform_secrets_dir" in player.play(tasks).output
 
 
+def test_the_lookup_refuses_a_folder_that_ansible_reads_as_inventory(player):
+    inventory = player.directory / "inventory"
+    (inventory / "group_vars").mkdir(parents=True)
+    (inventory / "hosts.yml").write_text("all: {hosts: {here: {ansible_connection: local}}}")
+    tasks = [{"name": "Show", "ansible.builtin.debug": {"msg": f"{{{{ {LOOKUP} }}}}"}}]
+    for folder, rc in (("secrets", 2), (".secrets", 0)):
+        variables = {"platform_secrets_dir": f"{{{{ inventory_dir }}}}/{folder}"}
+        done = player.play(tasks, hosts=str(inventory), vars=variables)
+        assert done.rc == rc, done.output
+        assert ("become names of hosts" in done.output) == (rc != 0)
+    assert sorted(path.name for path in inventory.iterdir()) == [".secrets", "group_vars", "hosts.yml"]
+
+
 def test_secrets_are_encrypted_when_a_vault_password_is_configured(player):
     tasks = [
         {
