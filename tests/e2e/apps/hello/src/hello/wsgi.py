@@ -10,7 +10,11 @@ from flask import Flask, Response, jsonify
 from . import database
 
 LONGEST_SECONDS = 10.0
+# For tests of releases that fail: "start" or "health".
+BROKEN = os.environ.get("HELLO_BROKEN", "")
 
+if BROKEN == "start":
+    raise RuntimeError("this release is broken on purpose")
 app = Flask(__name__)
 
 
@@ -39,6 +43,8 @@ def greet_slowly(seconds: float) -> Response:
 @app.get("/health/ready")
 def ready() -> tuple[str, int]:
     """Tell whether it can serve."""
+    if BROKEN == "health":
+        return "broken on purpose\n", 503
     if database.configured():
         database.run("select 1")
     return "ready\n", 200

@@ -1,0 +1,77 @@
+"""Load through the door, as an edge makes it: open loop, and only while the door's health check says yes.
+
+Usage: load.py SECONDS. Prints one JSON object: requests sent and failed per service, and how often the door was down.
+"""
+
+import http.client
+import json
+import sys
+import threading
+import time
+
+PORT = 7443
+RATE = 10.0
+CHECK_SECONDS, FALL, RISE = 1.0, 2, 2
+PATHS = {"hello": ["/hello/", "/hello/slow/0.3"], "solo": ["/hello/"]}
+
+
+def ask(service, path):
+    """Return the status of a request, 0 when there was no answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=20)
+    try:
+        connection.request("GET", path, headers={"X-Tandem-Service": service, "Connection": "close"})
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
+    except OSError as error:
+        return str(error)
+    finally:
+        connection.close()
+
+
+class Service:
+    """One service behind the door, with an edge's view of its health."""
+
+    def __init__(self, name):
+        self.name, self.up, self.streak, self.downs = name, True, 0, 0
+        self.sent, self.failed = 0, []
+
+    def check(self, until):
+        while time.monotonic() < until:
+            good = ask(self.name, f"/.well-known/tandem/health/{self.name}") == 200
+            self.streak = self.streak + 1 if good != self.up else 0
+            if self.streak >= (FALL if self.up else RISE):
+                self.up, self.streak = good, 0
+                self.downs += not good
+            time.sleep(CHECK_SECONDS)
+
+    def request(self, path):
+        status = ask(self.name, path)
+        if status != 200:
+            self.failed.append([round(time.time(), 2), path, status])
+
+    def load(self, until):
+        number = 0
+        started = time.monotonic()
+        while time.monotonic() < until:
+            if self.up:
+                path = PATHS[self.name][number % len(PATHS[self.name])]
+                threading.Thread(target=self.request, args=[path]).start()
+                self.sent += 1
+            number += 1
+            time.sleep(max(0, started + number / RATE - time.monotonic()))
+
+
+def main():
+    until = time.monotonic() + float(sys.argv[1])
+    services = [Service(name) for name in PATHS]
+    for service in services:
+        threading.Thread(target=service.check, args=[until]).start()
+        threading.Thread(target=service.load, args=[until]).start()
+    print("started", flush=True)
+    while threading.active_count() > 1:
+        time.sleep(0.1)
+    print(json.dumps({s.name: {"sent": s.sent, "failed": s.failed, "downs": s.downs} for s in services}))
+
+
+main()
