@@ -3,7 +3,7 @@
 """Bring a service's database to a release: migrations once per release, the init command once ever.
 
 Started by the unit <service>-migrate, as the service's user, with the database owner's password. What was
-done is recorded in the database itself, in the schema `tandem`: so it is true after a restore, a new database or
+done is recorded in the database itself, in the schema `tandem_releases`: so it is true after a restore, a new database or
 the loss of the host that did it. A lock in the database makes runs on several hosts wait for each other.
 
 Exit status: 0 done or nothing to do; 75 the database can't be reached or went away (try again); others come
@@ -27,10 +27,10 @@ RETRY_SECONDS = 0.5
 # The first half only tells the lock from others' advisory locks.
 LOCK = (0x54414E44, 1)
 PREPARE = (
-    "create schema if not exists tandem",
-    "create table if not exists tandem.releases (service text not null, release text not null,"
+    "create schema if not exists tandem_releases",
+    "create table if not exists tandem_releases.migrated (service text not null, release text not null,"
     " finished_at timestamptz not null default now(), primary key (service, release))",
-    "create table if not exists tandem.initialised (service text primary key,"
+    "create table if not exists tandem_releases.initialised (service text primary key,"
     " finished_at timestamptz not null default now())",
 )
 
@@ -73,26 +73,26 @@ class Record:
     def prepare(self) -> None:
         """Take the lock, which ends with the connection, and make the tables where they are missing."""
         self._cursor.execute("select pg_advisory_lock(%s, %s)", LOCK)
-        self._cursor.execute("select to_regclass('tandem.initialised') is not null")
+        self._cursor.execute("select to_regclass('tandem_releases.initialised') is not null")
         if not self._cursor.fetchone()[0]:
             for statement in PREPARE:
                 self._cursor.execute(statement)
 
     def migrated(self) -> bool:
         """Tell whether this release's migrations ran."""
-        return self._has("select 1 from tandem.releases where service = %s and release = %s", self._key)
+        return self._has("select 1 from tandem_releases.migrated where service = %s and release = %s", self._key)
 
     def initialised(self) -> bool:
         """Tell whether the init command ever ran."""
-        return self._has("select 1 from tandem.initialised where service = %s", (self.service,))
+        return self._has("select 1 from tandem_releases.initialised where service = %s", (self.service,))
 
     def set_migrated(self) -> None:
         """Record that this release's migrations ran."""
-        self._cursor.execute("insert into tandem.releases (service, release) values (%s, %s)", self._key)
+        self._cursor.execute("insert into tandem_releases.migrated (service, release) values (%s, %s)", self._key)
 
     def set_initialised(self) -> None:
         """Record that the init command ran."""
-        self._cursor.execute("insert into tandem.initialised (service) values (%s)", (self.service,))
+        self._cursor.execute("insert into tandem_releases.initialised (service) values (%s)", (self.service,))
 
     @property
     def _key(self) -> tuple[str, str]:
