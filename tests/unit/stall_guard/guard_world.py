@@ -1,14 +1,14 @@
 """A small model of everything around the guard: monitor, two keepers, two Postgres, network, and writes.
 
-A `World` is one immutable state; `moves` lists every state that may follow it. The rules of the monitor and the keepers
-are those of pg_auto_failover 2.2's source (group_state_machine.c, node_active_protocol.c, fsm_transition.c), cut down to
-two nodes. The guard's own code takes part unchanged: `decide`, `doubt`, `settle`.
+A `World` is one immutable state; `moves` lists every state that may follow it. The rules of the monitor and the
+keepers are those of pg_auto_failover 2.2's source (group_state_machine.c, node_active_protocol.c, fsm_transition.c),
+cut down to two nodes. The guard's own code takes part unchanged: `decide`, `doubt`, `settle`.
 
 Time passes only with the guard's ticks, one second each; everything else happens between any two of its steps, so every
 order is played. Times in the guard's memory are kept relative to now and capped, which keeps the states few.
 
-Left out on purpose, because they are upstream's own windows and not the guard's: the second after a promotion in which the
-new primary is alone (``wait_primary``) although a standby may already be a candidate.
+Left out on purpose, because it is upstream's own gap and not the guard's: the second after a promotion or a rejoin in
+which the primary is alone (``wait_primary``) although the standby may already be a candidate.
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ from stall_guard.observations import (
     MonitorView,
     Node,
     NotAsked,
-    Phase,
     Reading,
     Unanswered,
     pair_to_watch,
@@ -80,6 +79,8 @@ class Seen(NamedTuple):
     fresh: tuple[bool, bool]
     blind: tuple[bool, bool]
     healthy: tuple[bool, bool]
+    stamps: tuple[str, str] = ("now", "now")
+    """Of each node: whether its state is still that of this reading."""
 
 
 class Guard(NamedTuple):
@@ -189,7 +190,22 @@ def healthy(world: World, index: int) -> bool:
 
 
 def assign(world: World, index: int, state: str) -> World:
-    return world._replace(rows=put(world.rows, index, world.rows[index]._replace(assigned=state)))
+    return put_state(world, index, world.rows[index]._replace(assigned=state))
+
+
+def put_state(world: World, index: int, row: Row) -> World:
+    """Change a node's state; what the guard remembers of the earlier one is no longer of now."""
+    if row == world.rows[index]:
+        return world
+    guard = world.guard
+    if guard.seen is not None:
+        guard = guard._replace(seen=guard.seen._replace(stamps=put(guard.seen.stamps, index, "before")))
+    if guard.memory.streams.unchanged and guard.memory.pair == (NAMES[1 - index], NAMES[index]):
+        earlier = replace(guard.memory.streams, unchanged="before")
+        guard = guard._replace(memory=replace(guard.memory, streams=earlier))
+    if guard.decision is not None and guard.decision.unchanged and guard.decision.standby == NAMES[index]:
+        guard = guard._replace(decision=replace(guard.decision, unchanged="before"))
+    return world._replace(rows=put(world.rows, index, row), guard=guard)
 
 
 def primary_reports(world: World, me: int) -> World:
@@ -238,8 +254,8 @@ def keeper(world: World, me: int) -> World | None:
     """One round of a keeper: report, learn the assigned state, try to reach it (reported in the next round)."""
     if world.dead[me] or not world.reach[me]:
         return None
+    world = put_state(world, me, world.rows[me]._replace(reported=world.roles[me]))
     world = world._replace(
-        rows=put(world.rows, me, world.rows[me]._replace(reported=world.roles[me])),
         fresh=put(world.fresh, me, True),
         blind=put(world.blind, me, world.hung[me]),
     )
@@ -292,7 +308,9 @@ def promote(world: World, me: int) -> World:
 def grow_old(world: World, me: int) -> World | None:
     """Seconds pass without a report."""
     silent = world.dead[me] or not world.reach[me]
-    return world._replace(fresh=put(world.fresh, me, False)) if silent and world.fresh[me] else None
+    if not silent or not world.fresh[me]:
+        return None
+    return world._replace(fresh=put(world.fresh, me, False))
 
 
 # --- the guard -----------------------------------------------------------------------------------------------------
@@ -319,6 +337,7 @@ def as_view(seen: Seen) -> MonitorView:
                 age=age,
                 wal_age=OLD if seen.blind[index] else age,
                 position=0,
+                changed=seen.stamps[index],
             )
         )
     return MonitorView(tuple(nodes), 0, seen.marker, 0.0 if seen.failed_over else None)

@@ -25,6 +25,8 @@ def doubt(limits: Limits, decision: Decision, view: MonitorView) -> str | None:
         return "the nodes of the group have changed"
     if decision.kind is Kind.FAILOVER:
         return _doubt_failover(limits, view, primary, standby)
+    if decision.unchanged not in ("", standby.changed):
+        return f"{standby.name} has been in another state meanwhile"
     return _doubt_values(decision, view) or _doubt_states(decision.kind, primary, standby)
 
 
@@ -51,6 +53,14 @@ def _doubt_states(kind: Kind, primary: Node, standby: Node) -> str | None:
         return f"{primary.name} no longer leads"
     if kind in (Kind.DEGRADE, Kind.RESYNC, Kind.NORMAL) and not standby.is_("secondary"):
         return f"{standby.name} is not a secondary any more"
+    if kind in (Kind.RESYNC, Kind.DEGRADE_AGAIN) and standby.priority != 0:
+        return f"{standby.name} has been made a candidate"
+    if kind is Kind.NORMAL and not standby.quorum:
+        return f"commits do not wait for {standby.name} any more"
+    return _doubt_primary(kind, primary, standby)
+
+
+def _doubt_primary(kind: Kind, primary: Node, standby: Node) -> str | None:
     # Setting anything assigns apply_settings, which hides that the primary may have been alone meanwhile.
     if kind in (Kind.RESYNC, Kind.NORMAL) and primary.reported != "primary":
         return f"{primary.name} has not reported primary"

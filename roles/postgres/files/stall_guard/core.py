@@ -177,10 +177,12 @@ def _finish(
     streams = memory.streams
     in_place = primary.is_("primary") and standby.is_("secondary") and _waits_for(standby, reading)
     if not in_place:
-        return replace(memory, streams=replace(streams, target=None)), None
-    if streams.target is None:
-        # From here on everything acknowledged is on the standby; what came before lies before this position.
-        return replace(memory, streams=replace(streams, target=reading.position)), None
+        return forget_target(memory), None
+    if streams.target is None or streams.unchanged != standby.changed:
+        # From here on everything acknowledged is on the standby; what came before lies before this position. The
+        # monitor can't let the primary go on alone again without changing the standby's state.
+        target = replace(streams, target=reading.position, unchanged=standby.changed)
+        return replace(memory, streams=target), None
     if reading.flushed < streams.target:
         return memory, None
     decision = Decision(
@@ -190,6 +192,7 @@ def _finish(
         f"{standby.name} is synchronous and has every acknowledged write: "
         f"its priority is {marker.priority} again",
         (SetPriority(standby.name, marker.priority), RemoveMarker(standby.name, marker.phase)),
+        unchanged=standby.changed,
     )
     return memory, decision
 

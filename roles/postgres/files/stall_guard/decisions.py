@@ -87,6 +87,8 @@ class Decision:
     event: str
     """The sentence for the log."""
     steps: tuple[Step, ...]
+    unchanged: str = ""
+    """The standby's last change of state, when the decision rests on there having been none since."""
 
 
 class Result(StrEnum):

@@ -34,7 +34,9 @@ class Streams:
     absent_since: float | None = None
     present_since: float | None = None
     target: int | None = None
-    """WAL position read while commits were waiting for the standby."""
+    """WAL position read while commits were waiting for the standby..."""
+    unchanged: str = ""
+    """...and the standby's last change of state at that time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Memory:
 
 def forget_target(memory: Memory) -> Memory:
     """Return the memory without the position that a resync waits for."""
-    return replace(memory, streams=replace(memory.streams, target=None))
+    return replace(memory, streams=replace(memory.streams, target=None, unchanged=""))
 
 
 def forget_streams(memory: Memory) -> Memory:

@@ -46,7 +46,7 @@ select nodeid, nodename, nodehost, nodeport, groupid, reportedstate::text, goals
        candidatepriority, replicationquorum,
        extract(epoch from clock_timestamp() - reporttime)::float8,
        extract(epoch from clock_timestamp() - walreporttime)::float8,
-       reportedlsn::text
+       reportedlsn::text, statechangetime::text
   from pgautofailover.node where formationid = %s order by nodeid"""
 
 SYNC_STANDBYS = "select number_sync_standbys from pgautofailover.formation where formationid = %s"
@@ -165,7 +165,7 @@ class Monitor:
 
 
 def _node(row: tuple[Any, ...]) -> Node:
-    values = (*row[:12], position(row[12]))
+    values = (*row[:12], position(row[12]), row[13])
     return Node(*values)
 
 

@@ -39,6 +39,8 @@ class Node:
     """Since its keeper last reported a WAL position, which it has to ask its own Postgres for."""
     position: int
     """The last WAL position that its keeper reported."""
+    changed: str
+    """When its reported or assigned state last changed, by the monitor's clock; only ever compared for equality."""
 
     def is_(self, state: str) -> bool:
         """Whether the node has reached `state` and is meant to stay in it."""

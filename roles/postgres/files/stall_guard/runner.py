@@ -17,6 +17,8 @@ from .monitor import MonitorLike
 from .observations import Answer, MonitorView, NotAsked, Refused, Unanswered, pair_to_watch, remark
 from .primary import PrimaryLike
 
+LONGEST_THOUGHT = 2.0
+"""Seconds between reading the monitor and acting on it: a guard that was stopped in between looks again."""
 SHORTEST_PAUSE = 0.05
 """Seconds between two ticks, however long the first one took."""
 
@@ -39,6 +41,7 @@ class Runner:
         self._write = write
         self._changes = Changes(write)
         self._memory = Memory()
+        self._read_at = 0.0
 
     def tick(self) -> Outcome | None:
         """Look once and act at most once; returns how the action ended, None when there was none."""
@@ -55,7 +58,7 @@ class Runner:
         return None if decision is None else self._act(decision)
 
     def _look(self) -> tuple[MonitorView, Answer]:
-        view = self._monitor.read()
+        view = self._read()
         pair = pair_to_watch(view)
         if pair is None:
             return view, NotAsked()
@@ -64,10 +67,14 @@ class Runner:
         if not isinstance(answer, Unanswered):
             return view, answer
         # Waiting in vain took seconds: what is decided now must rest on the monitor's rows of now.
-        view = self._monitor.read()
+        view = self._read()
         again = pair_to_watch(view)
         same = again is not None and again[0].id == pair[0].id
         return view, answer if same else NotAsked()
+
+    def _read(self) -> MonitorView:
+        self._read_at = self._clock()
+        return self._monitor.read()
 
     def _say_how_it_answered(self, name: str, answer: Answer) -> None:
         if isinstance(answer, Unanswered):
@@ -85,7 +92,7 @@ class Runner:
             self._changes.report("group", odd)
 
     def _act(self, decision: Decision) -> Outcome:
-        outcome = self._monitor.apply(decision, lambda view: doubt(self._limits, decision, view))
+        outcome = self._monitor.apply(decision, lambda view: self._doubt(decision, view))
         self._memory = settle(self._memory, decision, outcome, self._clock())
         names = {"standby": decision.standby, "primary": decision.primary}
         if outcome.result is Result.DONE:
@@ -94,6 +101,12 @@ class Runner:
             message = f"not done ({outcome.result}), {outcome.reason}: {decision.event}"
             self._write("warning", f"{decision.kind}_{outcome.result}", message, **names)
         return outcome
+
+    def _doubt(self, decision: Decision, view: MonitorView) -> str | None:
+        age = self._clock() - self._read_at
+        if age > LONGEST_THOUGHT:
+            return f"what it rests on was read {age:.1f} s ago"
+        return doubt(self._limits, decision, view)
 
 
 def run(runner: Runner, tick: float, going_on: Callable[[], bool] = lambda: True) -> None:
