@@ -231,6 +231,14 @@ def test_late_confirmation_counts_while_nobody_needs_the_stock(client):
     assert available(client, LAST_FIVE) == 0
 
 
+def test_a_late_repetition_holds_on(client, stock):
+    reservation = uuid.uuid4()
+    hold(client, reservation, expires_in=1)
+    time.sleep(1.1)
+    assert hold(client, reservation, expires_in=60).json["status"] == "held"
+    assert stock.expire() == 0
+
+
 def test_expire(client, server, stock):
     for _ in range(3):
         hold(client, uuid.uuid4(), [(2, 1), (1, 1)], expires_in=1)

@@ -9,12 +9,15 @@ import structlog
 from requests.adapters import HTTPAdapter
 
 from tandem_common.application import REQUEST_ID, request_id
+from tandem_common.limits import Limiter
 from tandem_common.problems import Unavailable
 
 log = structlog.get_logger(__name__)
 CONNECT_SECONDS = 1.0
 ANSWER_SECONDS = 7.0
 """Longer than the called service's own limits, so that it answers 503 itself."""
+AT_ONCE = 4
+"""Calls of one process at a time: half of its threads, so that a slow service takes no more than those."""
 
 
 class Service:
@@ -27,6 +30,7 @@ class Service:
         self._name = name
         self._url = url.rstrip("/")
         self._timeout = (CONNECT_SECONDS, answer_seconds)
+        self._limiter = Limiter(AT_ONCE)
         self._threads = threading.local()
 
     def request(
@@ -37,7 +41,8 @@ class Service:
         if token:
             headers["Authorization"] = f"Bearer {token}"
         try:
-            response = self._send(method, path, body, headers)
+            with self._limiter.permit(f"calls to {self._name}"):
+                response = self._send(method, path, body, headers)
         except requests.RequestException as error:
             log.warning("call failed", called=self._name, method=method, reason=type(error).__name__)
             raise Unavailable(f"The service {self._name} does not answer.") from error

@@ -103,7 +103,7 @@ class Nodes:
                     except psycopg2.Error as error:
                         reasons[attempt.node] = " ".join(str(error).split())
                         _drop(attempt)
-                _sleep_until_news(attempts, end)
+                self._sleep_until_news(attempts, end)
         finally:
             for attempt in attempts:
                 _drop(attempt)
@@ -124,22 +124,21 @@ class Nodes:
         attempt.want = attempt.connection.poll()
         return attempt.want == extensions.POLL_OK
 
+    def _sleep_until_news(self, attempts: list[_Attempt], end: float) -> None:
+        poller = select.poll()
+        wake = end
+        for attempt in attempts:
+            if attempt.connection is None:
+                wake = min(wake, attempt.next_start)
+            else:
+                wanted = select.POLLIN if attempt.want == extensions.POLL_READ else select.POLLOUT
+                poller.register(attempt.connection.fileno(), wanted)
+                wake = min(wake, attempt.started + self._limit)
+        poller.poll(max(1.0, (wake - time.monotonic()) * 1000 + 1))
+
 
 def _drop(attempt: _Attempt) -> None:
     if attempt.connection is not None:
         attempt.connection.close()
         attempt.connection = None
         attempt.next_start = max(attempt.next_start, time.monotonic() + PAUSE_SECONDS / 4)
-
-
-def _sleep_until_news(attempts: list[_Attempt], end: float) -> None:
-    poller = select.poll()
-    wake = end
-    for attempt in attempts:
-        if attempt.connection is None:
-            wake = min(wake, attempt.next_start)
-        else:
-            wanted = select.POLLIN if attempt.want == extensions.POLL_READ else select.POLLOUT
-            poller.register(attempt.connection.fileno(), wanted)
-            wake = min(wake, attempt.started + PAUSE_SECONDS * 5)
-    poller.poll(max(1.0, (wake - time.monotonic()) * 1000))

@@ -72,7 +72,7 @@ class Checkout:
         reservation = self.products.hold(reservation_id, cart, self.reservation_seconds, token)
         try:
             order = self.database.transaction(lambda session: _insert(session, request, cart, reservation))
-        except CartChanged:
+        except (CartChanged, InvalidInput):
             self.products.release(reservation_id, token)
             raise
         if order.reservation_id != reservation_id:

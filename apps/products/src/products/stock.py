@@ -90,7 +90,7 @@ def _hold(session: Session, reservation_id: uuid.UUID, wanted: Wanted, seconds: 
     made = session.scalar(insert(Reservation).values(new).on_conflict_do_nothing().returning(Reservation.id))
     reservation = _locked(session, reservation_id)
     if made is None and reservation.status != RELEASED:
-        return _same(session, reservation, wanted)
+        return _same(session, reservation, wanted, expires_at)
     reservation.status, reservation.expires_at = HELD, expires_at
     session.execute(delete(ReservationItem).where(ReservationItem.reservation_id == reservation_id))
     products = _take(session, wanted)
@@ -109,13 +109,15 @@ def _hold(session: Session, reservation_id: uuid.UUID, wanted: Wanted, seconds: 
     return Held(reservation, items)
 
 
-def _same(session: Session, reservation: Reservation, wanted: Wanted) -> Held:
-    """The answer to a repeated request."""
+def _same(session: Session, reservation: Reservation, wanted: Wanted, expires_at: datetime) -> Held:
+    """The answer to a repeated request; one that comes late gets its time anew."""
     items = _items(session, reservation.id)
     if {item.product_id: item.quantity for item in items} != dict(wanted):
         raise Conflict(
             "reservation-differs", "Reservation differs", "This reservation was made for other items."
         )
+    if reservation.expires_at < datetime.now(UTC):
+        reservation.expires_at = expires_at
     make_durable(session)
     return Held(reservation, items)
 
