@@ -135,6 +135,7 @@ class Lab:
                 raise LabError("there is no disk to save", "./lab/lab up")
             running = [record for record in known if machine.running(record.name)]
             self._progress.say(f"stopping {len(running)} hosts")
+            _parallel(machine.trim, [record.host for record in running])
             _parallel(self._stop, [record.name for record in running])
             self._progress.say(f"copying {len(known)} disks")
             snapshots.store(name, [record.name for record in known])

@@ -17,7 +17,7 @@ from lab.errors import LabError
 from lab.model import DEFAULT_DISK, Host, Site, parse_size
 
 LONGEST_NAME = 12
-"""`vb-NAME` has to fit into an interface name (15 bytes); systemd-nspawn would make up another one."""
+"""`vb-HOST` and `br-SITE` have to fit into an interface name, which has 15 characters at most."""
 
 NOT_CLASSES = frozenset({"all", "ungrouped", "platform"})
 
@@ -102,6 +102,7 @@ def _walk(
 def _declared_sites(sites: Mapping[str, Any], file: Path) -> dict[str, Site]:
     declared: dict[str, Site] = {}
     for name, body in sites.items():
+        _refuse_long_name(f"{file}: site {name}", name)
         networks = [_network(text, name, file) for text in (body or {}).get("networks") or ()]
         four = [n for n in networks if isinstance(n, IPv4Network)]
         six = [n for n in networks if isinstance(n, IPv6Network)]
@@ -134,9 +135,9 @@ def _host(
     file: Path,
 ) -> Host:
     where = f"{file}: host {name}"
-    if len(name) > LONGEST_NAME:
-        raise LabError(f"{where}: the name is longer than {LONGEST_NAME} characters", "shorten it")
+    _refuse_long_name(where, name)
     site = str(values.get("platform_site") or "")
+    _refuse_long_name(where, site)
     if not site:
         raise LabError(f"{where} has no platform_site", "say in which site it stands")
     address = _address(values.get("platform_address") or values.get("ansible_host"), "ansible_host", where)
@@ -185,6 +186,11 @@ def _site_of(
             f"take an address of {site.network}" + (f" and {site.network6}" if site.network6 else ""),
         )
     return site
+
+
+def _refuse_long_name(where: str, name: str) -> None:
+    if len(name) > LONGEST_NAME:
+        raise LabError(f"{where}: {name} is longer than {LONGEST_NAME} characters", "shorten it")
 
 
 def _refuse_duplicates(hosts: Iterable[Host], file: Path) -> None:

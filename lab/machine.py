@@ -122,8 +122,20 @@ def lose_power(host: Host) -> None:
     if supervisor is None:
         raise LabError(f"{host.name} does not run", f"./lab/lab boot {host.name}")
     network.unplug(host)
-    disk.lose_power(Path(f"/proc/{supervisor}/root{host_run(host.name)}/disk"))
+    disk.lose_power(_mounted_disk(host.name, supervisor))
     kill(host)
+
+
+def trim(host: Host) -> None:
+    """Give the space of the running host's deleted files back to the machine."""
+    supervisor = _supervisor(host.name)
+    if supervisor is not None:
+        disk.trim(_mounted_disk(host.name, supervisor))
+
+
+def _mounted_disk(name: str, supervisor: int) -> Path:
+    """Return the host's mounted disk, which only processes of its mount namespace see."""
+    return Path(f"/proc/{supervisor}/root{host_run(name)}/disk")
 
 
 def clear(host: Host) -> None:
@@ -149,6 +161,8 @@ def inside(name: str, command: Command, user: str | None = None) -> list[str]:
     if leader is None:
         raise LabError(f"{name} does not run", f"./lab/lab boot {name}")
     words = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
+    # A command that is killed on this side (by a timeout, say) must not go on in the host.
+    words = ["setpriv", "--pdeathsig", "KILL", *words]
     if user:
         words = ["runuser", "-u", user, "--", *words]
     home = "HOME=/root" if user is None else f"HOME=/home/{user}"

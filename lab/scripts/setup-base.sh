@@ -19,6 +19,7 @@ Acquire::http::Proxy-Auto-Detect "/usr/local/sbin/tandem-lab-apt-proxy";
 Acquire::Check-Valid-Until "false";
 Acquire::Check-Date "false";
 Acquire::Languages "none";
+APT::Keep-Downloaded-Packages "false";
 EOF
 
 # Lists stay, so that check mode knows packages; so does the cache made from them, which takes a second to build.

@@ -61,6 +61,25 @@ def test_names(lab):
         }
 
 
+def test_a_command_ends_with_its_caller(lab):
+    process = lab.popen("t-world", "sleep", "4711")
+    time.sleep(1)
+    assert lab.run("t-world", "pgrep -fx 'sleep 4711'")
+    process.kill()
+    time.sleep(0.5)
+    assert lab.run("t-world", "pgrep -fx 'sleep 4711'", check=False) == ""
+
+
+def test_firewall_of_units_works(lab):
+    """Whether systemd may load its filters; many containers forbid that."""
+    said = lab.run(
+        "t-world",
+        "systemd-run -q --pipe --wait -p IPAddressDeny=any ping -c1 -W1 10.74.0.1",
+        check=False,
+    )
+    assert "1 received" not in said
+
+
 def test_own_disk_fills_alone(lab):
     said = lab.run("t-north2", "dd if=/dev/zero of=/var/big bs=1M count=400 2>&1; rm -f /var/big")
     assert "No space left on device" in said

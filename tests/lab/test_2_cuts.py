@@ -46,8 +46,7 @@ def conversation(lab):
 
     yield answer
     client.kill()
-    lab.run("t-south1", "pkill -f create_server || true", check=False)
-    server.wait(10)
+    server.kill()
 
 
 def managed(lab, host):
