@@ -3,8 +3,8 @@
 """Bring a service's database to a release: migrations once per release, the init command once ever.
 
 Started by the unit <service>-migrate, as the service's user, with the database owner's password. What was
-done is recorded in the database itself, in the schema `tandem_releases`: so it is true after a restore, a new database or
-the loss of the host that did it. A lock in the database makes runs on several hosts wait for each other.
+done is recorded in the database itself, in the schema `tandem_releases`: so it is true after a restore, a new
+database or the loss of the host that did it. A lock in the database makes runs on several hosts wait.
 
 Exit status: 0 done or nothing to do; 75 the database can't be reached or went away (try again); others come
 from the service's own command.
@@ -80,7 +80,8 @@ class Record:
 
     def migrated(self) -> bool:
         """Tell whether this release's migrations ran."""
-        return self._has("select 1 from tandem_releases.migrated where service = %s and release = %s", self._key)
+        query = "select 1 from tandem_releases.migrated where service = %s and release = %s"
+        return self._has(query, self._key)
 
     def initialised(self) -> bool:
         """Tell whether the init command ever ran."""
@@ -88,7 +89,8 @@ class Record:
 
     def set_migrated(self) -> None:
         """Record that this release's migrations ran."""
-        self._cursor.execute("insert into tandem_releases.migrated (service, release) values (%s, %s)", self._key)
+        statement = "insert into tandem_releases.migrated (service, release) values (%s, %s)"
+        self._cursor.execute(statement, self._key)
 
     def set_initialised(self) -> None:
         """Record that the init command ran."""
