@@ -28,6 +28,8 @@ PROGRAMS = {
 }
 """Program: the Debian package that has it."""
 
+SYSTEM = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin")
+
 MIB = 1024**2
 HOST_SPACE = 400 * MIB
 """About what a deployed host's disk takes; it may grow to its full size."""
@@ -58,19 +60,21 @@ def root() -> None:
         raise LabError("the lab makes namespaces and mounts, which only root may", "run it with sudo")
 
 
+def find_system_programs() -> None:
+    """Let programs be found that Debian keeps out of ordinary users' PATH."""
+    words = os.environ.get("PATH", "").split(":")
+    os.environ["PATH"] = ":".join([*words, *(word for word in SYSTEM if word not in words)])
+
+
 def programs() -> None:
     """Raise LabError with one apt-get line for all missing programs."""
-    path = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
-    missing = {
-        program: package for program, package in PROGRAMS.items() if not shutil.which(program, path=path)
-    }
+    missing = {program: package for program, package in PROGRAMS.items() if not shutil.which(program)}
     if missing:
         packages = " ".join(sorted(set(missing.values())))
         raise LabError(
             f"programs are missing: {', '.join(missing)}",
             f"apt-get install --no-install-recommends {packages}",
         )
-    os.environ["PATH"] = path
 
 
 def features() -> None:

@@ -4,40 +4,37 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from lab import (
-    base,
     checks,
     environment,
     facts,
     faults,
     inventory,
-    keys,
     leftovers,
     machine,
     network,
     registry,
-    services,
-    settings,
+    shared,
     shell,
     snapshots,
 )
 from lab.errors import LabError
 from lab.locks import host_lock, lab_lock
 from lab.model import Host, Site
+from lab.parallel import parallel
 from lab.paths import PROJECT, RUN, STORE, cache, disk_image
 from lab.progress import Progress
 from lab.registry import Record
+from lab.shared import WORLD
 
 DEFAULT_INVENTORY = PROJECT / "inventories" / "lab" / "hosts.yml"
-WORLD = "world"
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -61,6 +58,7 @@ class Lab:
     def __init__(self, inventories: Sequence[Path] = (), quiet: bool = False) -> None:
         self._paths = tuple(inventories) or (DEFAULT_INVENTORY,)
         self._progress = Progress(quiet)
+        checks.find_system_programs()
 
     # --- what there is
 
@@ -97,7 +95,7 @@ class Lab:
         wanted = _select([host for one in found for host in one.hosts], hosts)
         checks.root()
         with lab_lock():
-            records = self._prepare(found, wanted)
+            records = shared.prepare(found, wanted, self._progress)
         return self._boot_all(records)
 
     def down(self) -> None:
@@ -107,7 +105,7 @@ class Lab:
             names = [record.name for record in registry.records() if machine.running(record.name)]
             if names:
                 self._progress.say(f"stopping {len(names)} hosts")
-            _parallel(self._stop_or_kill, names)
+            parallel(self._stop_or_kill, names)
             leftovers.clear()
             shutil.rmtree(RUN, ignore_errors=True)
         self._progress.say("the lab is down")
@@ -123,7 +121,7 @@ class Lab:
         """Boot the named hosts of the inventories (default: all) with fresh disks. Returns their names."""
         wanted = _select(self._listed(), hosts)
         checks.root()
-        _parallel(self._discard, wanted)
+        parallel(self._discard, wanted)
         return self.up(*(host.name for host in wanted))
 
     def save(self, name: str) -> None:
@@ -135,8 +133,8 @@ class Lab:
                 raise LabError("there is no disk to save", "./lab/lab up")
             running = [record for record in known if machine.running(record.name)]
             self._progress.say(f"stopping {len(running)} hosts")
-            _parallel(machine.trim, [record.host for record in running])
-            _parallel(self._stop, [record.name for record in running])
+            parallel(machine.trim, [record.host for record in running])
+            parallel(self._stop, [record.name for record in running])
             self._progress.say(f"copying {len(known)} disks")
             snapshots.store(name, [record.name for record in known])
         self._boot_all(running)
@@ -146,12 +144,12 @@ class Lab:
         names = snapshots.hosts(name)
         with lab_lock():
             known = {record.name: record.host for record in registry.records()}
-            _parallel(self._discard, [known[host] for host in names if host in known])
+            parallel(self._discard, [known[host] for host in names if host in known])
             self._progress.say(f"copying {len(names)} disks")
             snapshots.bring_back(name)
             records = [registry.get(host) for host in names]
-            self._ensure_lab(record.host.site for record in records)
-            self._ensure_names()
+            shared.ensure(record.host.site for record in records)
+            shared.ensure_names()
         self._boot_all(records)
 
     # --- life of a host
@@ -161,8 +159,8 @@ class Lab:
         record = registry.get(host)
         checks.root()
         with lab_lock():
-            self._ensure_lab([record.host.site])
-            self._ensure_names()
+            shared.ensure([record.host.site])
+            shared.ensure_names()
         self._boot(record)
         machine.await_answer(record.host)
 
@@ -174,7 +172,7 @@ class Lab:
         """Shut hosts down in good order; those of the inventories that were never booted are down already."""
         known = {record.name for record in registry.records()}
         never_booted = {host.name for host in self._listed()} - known
-        _parallel(self._stop, [registry.get(host).name for host in hosts if host not in never_booted])
+        parallel(self._stop, [registry.get(host).name for host in hosts if host not in never_booted])
 
     def kill(self, host: str) -> None:
         """Let a host lose its power; what it wrote stays, synced or not."""
@@ -194,7 +192,7 @@ class Lab:
                 registry.forget(host)
         if network.exists():
             with lab_lock():
-                self._ensure_names()
+                shared.ensure_names()
 
     # --- commands in hosts
 
@@ -257,44 +255,6 @@ class Lab:
     def _listed(self) -> list[Host]:
         return [host for one in self.inventories() for host in one.hosts]
 
-    def _prepare(self, found: Iterable[inventory.Inventory], wanted: Sequence[Host]) -> list[Record]:
-        """Make all that hosts share, and a record for every wanted host. Call with the lab's lock held."""
-        sites = {site.name: site for one in found for site in one.sites}
-        registry.refuse_conflicts(wanted)
-        self._ensure_lab(sites.values(), [host for host in wanted if not disk_image(host.name).exists()])
-        current = base.ensure(self._progress, services.PROXY)
-        known = {record.name: record for record in registry.records()}
-        for host in wanted:
-            before = known.get(host.name)
-            _refuse_change(before, host)
-            has_disk = before is not None and disk_image(host.name).exists()
-            registry.save(Record(host, before.base if before and has_disk else current))
-        self._ensure_names()
-        return [registry.get(host.name) for host in wanted]
-
-    def _ensure_lab(self, sites: Iterable[Site], new: Sequence[Host] = ()) -> None:
-        """Check the machine, clear what a dead lab left, and make network and package cache."""
-        wanted = {site.name: site for site in [*(record.host.site for record in registry.records()), *sites]}
-        if not leftovers.alive():
-            checks.all_of_them(len(new))
-            network.refuse_overlap(wanted.values())
-            leftovers.clear()
-        elif not network.exists():
-            raise LabError("hosts run, but their network is gone", "./lab/lab down, then up: disks stay")
-        checks.space(len(new))
-        network.refuse_foreign()
-        settings.apply()
-        network.ensure(wanted.values())
-        network.mark_platform_sites(site for site in wanted.values() if site.name != WORLD)
-        services.ensure_packages()
-
-    def _ensure_names(self) -> None:
-        """Tell DNS and SSH about all hosts that the lab has."""
-        hosts = [record.host for record in registry.records()]
-        services.ensure_dns(hosts)
-        keys.user_key()
-        keys.write_known_hosts(hosts)
-
     def _boot_all(self, records: Sequence[Record]) -> list[str]:
         started = [record.name for record in records if self._boot(record)]
         if started:
@@ -305,7 +265,7 @@ class Lab:
             if record.name in started:
                 self._progress.say(f"  {record.name} answers at {record.host.address}")
 
-        _parallel(one, records)
+        parallel(one, records)
         self._progress.say(f"{len(records)} hosts answer SSH ({len(started)} booted)")
         return started
 
@@ -349,14 +309,6 @@ def _state(host: Host) -> State:
     return State(running, running and machine.answers(host), str(host.address), host.site.name, taken)
 
 
-def _refuse_change(before: Record | None, host: Host) -> None:
-    """A running host can't be given another address or site."""
-    if before and before.host != host and machine.running(host.name):
-        raise LabError(
-            f"the inventory changed {host.name} while it runs", f"./lab/lab stop {host.name}, then up"
-        )
-
-
 def _select(hosts: Sequence[Host], names: Sequence[str]) -> list[Host]:
     known = {host.name: host for host in hosts}
     unknown = [name for name in names if name not in known]
@@ -366,11 +318,3 @@ def _select(hosts: Sequence[Host], names: Sequence[str]) -> list[Host]:
             "choose one of them, or name its inventory with -i",
         )
     return [known[name] for name in names] if names else list(hosts)
-
-
-def _parallel(action: Callable[[T], None], items: Iterable[T]) -> None:
-    """Do it for all at once; when some fail, the first error is raised after all have ended."""
-    with ThreadPoolExecutor(max_workers=32) as pool:
-        futures = [pool.submit(action, item) for item in items]
-    for future in futures:
-        future.result()

@@ -67,7 +67,7 @@ def test_seed_of_a_host(host):
 def test_missing_programs_are_named_with_their_packages(monkeypatch):
     found = shutil.which
     monkeypatch.setattr(
-        shutil, "which", lambda name, path: None if name in ("nft", "dnsmasq") else found(name, path=path)
+        shutil, "which", lambda name: None if name in ("nft", "dnsmasq") else found(name, path=path)
     )
     with pytest.raises(LabError) as caught:
         checks.programs()
