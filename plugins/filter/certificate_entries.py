@@ -1,13 +1,13 @@
 # Copyright The Tandem authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a host gets of its certificates: filters for role certificates."""
+"""What a host gets of its certificates: a filter for role certificates."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from ..plugin_utils.certificates import host_entries, units_to_reload
+from ..plugin_utils.certificates import host_entries
 
 DOCUMENTATION = r"""
 name: certificate_entries
@@ -30,7 +30,7 @@ options:
     type: str
     required: true
   due:
-    description: Names of items that are not issued yet.
+    description: Names of items that are not issued yet, which check mode predicts.
     type: list
     elements: str
     required: true
@@ -40,10 +40,22 @@ options:
     required: true
 """
 
+EXAMPLES = r"""
+- name: Place the certificates
+  tandem.platform.files:
+    files: "{{ (items | tandem.platform.certificate_entries(folder, inventory_hostname, [], false)).files }}"
+"""
+
+RETURN = r"""
+_value:
+  description: Lists C(directories) and C(files).
+  type: dict
+"""
+
 
 class FilterModule:
-    """Filters `certificate_entries` and `certificate_units_to_reload`."""
+    """The filter `certificate_entries`."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """Return the filters by name."""
-        return {"certificate_entries": host_entries, "certificate_units_to_reload": units_to_reload}
+        """Return the filter by name."""
+        return {"certificate_entries": host_entries}
