@@ -19,7 +19,8 @@ def values():
     for path in sorted(SECRETS.rglob("*")):
         if path.is_file() and path.suffix not in (".pem", ".crt", ".csr", ".lock"):
             lines = [line for line in path.read_text().splitlines() if line and not line.startswith("-----")]
-            found[str(path.relative_to(SECRETS))] = lines[0]
+            if lines:  # lock files are empty
+                found[str(path.relative_to(SECRETS))] = lines[0]
     assert len(found) > 8, found.keys()
     return found
 
