@@ -16,7 +16,8 @@ from stall_guard.observations import Phase
 SAMPLE = 60
 """States per family from which it is checked that everything comes right again."""
 ROUNDS = 40
-FEWEST_STATES = 1000
+EVERYBODY_THERE = {"reach": (True, True), "hung": (False, False), "dead": (False, False), "requests": 0}
+RESUMED = {Kind.RESYNC, Kind.NORMAL}
 
 
 def settle_down(world: World, rounds: int = 8) -> World:
@@ -44,20 +45,39 @@ def rejoining() -> World:
     return world
 
 
+# What may break, how often, and which decisions must have been met on the way.
 FAMILIES = {
-    "link, guard killed": (World(faults=5), (model.unplug, model.crash)),
-    "link, monitor unreadable": (World(faults=4), (model.unplug, model.lose_monitor, model.crash)),
-    "link and sites": (World(faults=2), (model.unplug, model.cut_site)),
-    "hang": (World(faults=3), (model.hang, model.unplug, model.crash, model.much_later)),
-    "hosts": (World(faults=2), (model.unplug, model.kill)),
-    "link while rejoining": (rejoining()._replace(faults=3), (model.unplug, model.crash)),
+    "link, guard killed": (
+        World(faults=5),
+        (model.unplug, model.crash),
+        {Kind.DEGRADE, Kind.DEGRADE_AGAIN, *RESUMED},
+    ),
+    "link, monitor unreadable": (
+        World(faults=4),
+        (model.unplug, model.lose_monitor, model.crash),
+        {Kind.DEGRADE, Kind.DEGRADE_AGAIN, *RESUMED},
+    ),
+    "link and sites": (World(faults=2), (model.unplug, model.cut_site), {Kind.DEGRADE, *RESUMED}),
+    "hang": (
+        World(faults=3),
+        (model.hang, model.unplug, model.crash, model.much_later),
+        {Kind.FAILOVER, Kind.DEGRADE, Kind.DEGRADE_AGAIN, *RESUMED},
+    ),
+    "hosts": (World(faults=2), (model.unplug, model.kill), {Kind.DEGRADE, *RESUMED}),
+    "link while rejoining": (
+        rejoining()._replace(faults=3),
+        (model.unplug, model.crash),
+        {Kind.DEGRADE, Kind.DEGRADE_AGAIN, *RESUMED},
+    ),
     "degraded, then anything": (
         degraded()._replace(faults=2),
         (model.unplug, model.cut_site, model.kill, model.hang, model.crash),
+        {Kind.DEGRADE, Kind.DEGRADE_AGAIN, Kind.FAILOVER, *RESUMED},
     ),
     "degraded, primary lost, human": (
-        degraded()._replace(dead=(True, False), faults=3),
+        degraded()._replace(dead=(True, False), faults=2),
         (model.promote_by_hand, model.kill, model.unplug),
+        {Kind.CLOSE, Kind.PROMOTED, Kind.DEGRADE, Kind.DEGRADE_AGAIN, *RESUMED},
     ),
 }
 
@@ -106,41 +126,37 @@ def sample(states: list[World]) -> list[World]:
     return random.Random(7).sample(states, SAMPLE)
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
-def family(request) -> list[World]:
-    return explore(*FAMILIES[request.param])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_no_order_of_events_puts_an_acknowledged_write_at_risk(name):
+    """Every state is checked while it is found; from some of them it is checked that all comes right again."""
+    start, faults, expected = FAMILIES[name]
+    states = explore(start, faults)
+    met = Counter(world.guard.decision.kind for world in states if world.guard.decision)
+    assert set(met) == expected
+    for world in sample(states):
+        check_that_it_heals(world)
+        check_that_no_stall_is_permanent(world)
 
 
-def test_nothing_acknowledged_is_ever_at_risk(family):
-    assert len(family) > FEWEST_STATES
+def check_that_it_heals(world: World) -> None:
+    healed = world._replace(link=True, **EVERYBODY_THERE)
+    for _ in range(ROUNDS):
+        healed = fair_round(healed)
+        check_safe(healed)
+    assert healed.marker is None
+    check_marker(healed)
+    assert healed.rows[healed.lead].is_("primary")
+    assert healed.rows[1 - healed.lead].is_("secondary")
+    assert healed.sync
+    assert not healed.acked
 
 
-def test_after_healing_everything_is_normal_again(family):
-    for world in sample(family):
-        healed = world._replace(
-            link=True, reach=(True, True), hung=(False, False), dead=(False, False), requests=0, faults=0
-        )
-        for _ in range(ROUNDS):
-            healed = fair_round(healed)
-            check_safe(healed)
-        assert healed.marker is None
-        check_marker(healed)
-        assert healed.rows[healed.lead].is_("primary")
-        assert healed.rows[1 - healed.lead].is_("secondary")
-        assert healed.sync
-        assert not healed.acked
-
-
-def test_no_stall_is_permanent(family):
+def check_that_no_stall_is_permanent(world: World) -> None:
     """The link stays cut while both nodes reach the monitor: writes are acknowledged in the end."""
-    for world in sample(family):
-        cut = world._replace(
-            link=False, reach=(True, True), hung=(False, False), dead=(False, False), requests=0
-        )
-        cut = settle_down(cut, ROUNDS)
-        stalled = cut.sync and not model.streams(cut)
-        assert not stalled
-        assert model.write(cut).acked
+    cut = settle_down(world._replace(link=False, **EVERYBODY_THERE), ROUNDS)
+    stalled = cut.sync and not model.streams(cut)
+    assert not stalled
+    assert model.write(cut).acked
 
 
 def test_a_hung_primary_is_replaced():
@@ -191,16 +207,6 @@ def test_a_candidate_made_by_hand_while_the_primary_lives_is_closed_again():
     assert world.marker is not None
 
 
-def test_the_explored_states_contain_every_decision():
-    found = Counter(
-        world.guard.decision.kind
-        for name in ("link, guard killed", "hang", "degraded, primary lost, human")
-        for world in explore(*FAMILIES[name])
-        if world.guard.decision
-    )
-    assert set(found) == set(Kind) - {Kind.GONE}
-
-
 # --- the model finds guards that are wrong -----------------------------------------------------------------------
 
 
@@ -247,12 +253,12 @@ def ignores_the_target(limits, memory, *given):
 )
 def test_the_model_finds_a_guard_that_loses_writes(name, wrong):
     with pytest.raises(AssertionError, match="promotable although"):
-        explore(*FAMILIES[name], checks=check_safe, **wrong)
+        explore(*FAMILIES[name][:2], checks=check_safe, **wrong)
 
 
 def test_the_model_finds_a_guard_that_forgets_its_marker():
     with pytest.raises(AssertionError, match="without a marker"):
-        explore(*FAMILIES["link, guard killed"], decider=forgets_marker, doubter=unconditional)
+        explore(*FAMILIES["link, guard killed"][:2], decider=forgets_marker, doubter=unconditional)
 
 
 def test_the_model_finds_a_guard_without_its_second_look():
@@ -266,7 +272,7 @@ def test_the_model_finds_a_guard_without_its_second_look():
     faults = (model.unplug, model.cut_site)
     with pytest.raises(AssertionError, match="promotable although"):
         explore(start, faults, checks=check_safe, doubter=unconditional)
-    explore(start, faults, limit=8_000)
+    explore(start, faults, limit=4_000)
 
 
 def next_guard_step(world: World) -> World:
