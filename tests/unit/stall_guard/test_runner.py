@@ -73,7 +73,8 @@ class Bench:
         self.monitor.clock = self.clock
         self.primary = FakePrimary(answer)
         self.lines = []
-        self.runner = Runner(limits, self.monitor, self.primary, self.clock, self.write)
+        self.told = []
+        self.runner = Runner(limits, self.monitor, self.primary, self.clock, self.write, self.told.append)
 
     def write(self, level, event, message, **details) -> None:
         self.lines.append((level, event, message))
@@ -224,6 +225,27 @@ def test_a_wider_limit_is_kept():
     bench = Bench(answer=STALLED, limits=replace(Limits(), stall=8.0))
     assert bench.ticks(8) is None
     assert bench.ticks(2).result is Result.DONE
+
+
+@pytest.mark.parametrize(
+    ("seen", "answer", "words"),
+    [
+        (view(), IN_STEP, "watching: spb streams from msk"),
+        (view(), STALLED, "watching: spb does not stream from msk"),
+        (view(), Refused("no"), "watching: msk cannot be read"),
+        (view({"assigned": "draining"}), IN_STEP, "watching: no pair of a primary and its standby"),
+        (
+            view({}, WAITED_FOR, RESYNC),
+            IN_STEP,
+            "DEGRADED (resync): spb is set aside, the platform runs on one copy",
+        ),
+        (psycopg2.OperationalError("no"), IN_STEP, "the monitor cannot be read"),
+    ],
+)
+def test_the_state_is_told_in_a_sentence(seen, answer, words):
+    bench = Bench(seen, answer)
+    bench.ticks(1)
+    assert bench.told == [f"STATUS={words}"]
 
 
 def test_the_loop_tells_the_service_manager(monkeypatch):

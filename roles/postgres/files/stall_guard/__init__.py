@@ -4,7 +4,8 @@ What it promises, when it acts and how to read its log: docs/stall-guard.md. The
 
 - ``observations``: what was read from the monitor and from the primary;
 - ``decisions``: what may be done about it, as steps of one transaction on the monitor;
-- ``core`` and ``hung``: observations in, decision out; no input or output, the clock is an argument;
+- ``core`` with ``stall`` and ``hung``: observations in, decision out; no input or output, the clock is an argument;
+- ``confirm``: the second look inside the transaction;
 - ``monitor`` and ``primary``: the two databases, every wait with a time limit on our own side;
 - ``runner``: one tick after the other; ``status``: what an operator or a playbook asks for.
 """

@@ -21,7 +21,7 @@ def say(level: str, event: str, message: str, **details: Any) -> None:
 
 
 def notify(message: str) -> None:
-    """Tell the service manager something (``READY=1``, ``WATCHDOG=1``); silent without one."""
+    """Tell the service manager something (``READY=1``, ``STATUS=...``); silent without one."""
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return

@@ -138,6 +138,21 @@ def remark(view: MonitorView) -> str | None:
     return None
 
 
+def describe(view: MonitorView, answer: Answer) -> str:
+    """Return the state of the group as one short sentence, for ``systemctl status``."""
+    if view.marker is not None:
+        return f"DEGRADED ({view.marker.phase}): {view.marker.standby} is set aside, the platform runs on one copy"
+    pair = leading_pair(view)
+    if pair is None:
+        return "watching: no pair of a primary and its standby"
+    primary, standby = pair
+    if not isinstance(answer, Reading):
+        return f"watching: {primary.name} cannot be read"
+    return (
+        f"watching: {standby.name} {'streams' if answer.streaming else 'does not stream'} from {primary.name}"
+    )
+
+
 def leading_pair(view: MonitorView) -> tuple[Node, Node] | None:
     """Return (primary, standby), or None when the group is not one the guard knows how to help.
 

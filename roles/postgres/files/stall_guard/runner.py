@@ -14,7 +14,7 @@ from .decisions import Decision, Outcome, Result
 from .journal import Changes, notify, say
 from .memory import Limits, Memory, forget_streams
 from .monitor import MonitorLike
-from .observations import Answer, MonitorView, NotAsked, Refused, Unanswered, pair_to_watch, remark
+from .observations import Answer, MonitorView, NotAsked, Refused, Unanswered, describe, pair_to_watch, remark
 from .primary import PrimaryLike
 
 LONGEST_THOUGHT = 2.0
@@ -33,12 +33,14 @@ class Runner:
         primary: PrimaryLike,
         clock: Callable[[], float] = time.monotonic,
         write: Callable[..., None] = say,
+        tell: Callable[[str], None] = notify,
     ) -> None:
         self._limits = limits
         self._monitor = monitor
         self._primary = primary
         self._clock = clock
         self._write = write
+        self._tell = tell
         self._changes = Changes(write)
         self._memory = Memory()
         self._read_at = 0.0
@@ -49,11 +51,13 @@ class Runner:
             view, answer = self._look()
         except psycopg2.Error as error:
             self._changes.report("monitor", first_line(error))
+            self._tell("STATUS=the monitor cannot be read")
             self._monitor.close()
             self._memory = forget_streams(self._memory)
             return None
         self._changes.fine("monitor")
         self._say_what_is_odd(view)
+        self._tell(f"STATUS={describe(view, answer)}")
         self._memory, decision = decide(self._limits, self._memory, view, answer, self._clock())
         return None if decision is None else self._act(decision)
 
