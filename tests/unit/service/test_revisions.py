@@ -1,0 +1,222 @@
+"""What a host gets for a service: environment, unit, revision."""
+
+import itertools
+
+import pytest
+from ansible_collections.tandem.platform.plugins.plugin_utils import revisions
+from ansible_collections.tandem.platform.plugins.plugin_utils.revisions import (
+    Inputs,
+    Rendered,
+    RevisionError,
+    after,
+    entries,
+    environment_text,
+    exec_line,
+    expected,
+    log_settings,
+    migration_entries,
+    parse_environment,
+    program,
+    restart_settings,
+    revision_id,
+)
+
+RELEASE = {"service": "users", "id": "abc123", "scripts": {"users": "users.cli:main", "gunicorn": "g:run"}}
+DATABASE = {
+    "name": "users",
+    "owner": "users_owner",
+    "runtime": "users",
+    "migrate": ["users", "migrate"],
+    "init_command": None,
+    "owner_dsn": "user=users_owner",
+}
+
+
+def view(**changes):
+    return {
+        "name": "users",
+        "user": "svc-users",
+        "port": 5000,
+        "instances": 2,
+        "wsgi": "users.wsgi:app",
+        "command": None,
+        "threads": 8,
+        "restart": "always",
+        "limits": {"memory": "256M", "cpu": None, "tasks": None},
+        "logging": {"max_size": "32M", "max_file": 5},
+        "environment": {"LOG_LEVEL": "info"},
+        "secrets": [],
+        "volumes": ["/srv/a:/a:ro", "/srv/b:/b:rw"],
+        "health": "/health/ready",
+        "depends_on": [],
+        "database": None,
+        **changes,
+    }
+
+
+def inputs(release=RELEASE, credentials=None, env_files=None, **changes):
+    return Inputs(view(**changes), release, credentials or {}, env_files or {})
+
+
+RENDERED = Rendered(unit="@REVISION@ @AFTER@", gunicorn="conf", logging="logs", migration="migrate")
+
+
+def test_environment_files_are_read_as_compose_does():
+    text = "# c\n\nA=1\nexport B=\"two words\"\nC='x'\nD=\nE=a=b\n F = no\n"
+    with pytest.raises(RevisionError, match=r"common\.env:8 is not of the form NAME=value"):
+        parse_environment(text, "common.env")
+    good = text.replace(" F = no\n", "")
+    assert parse_environment(good, "x") == {"A": "1", "B": "two words", "C": "x", "D": "", "E": "a=b"}
+
+
+def test_wrong_environment_line_is_not_repeated_because_it_may_be_a_secret():
+    with pytest.raises(RevisionError) as error:
+        parse_environment("hunter2", "x.env")
+    assert "hunter2" not in str(error.value)
+
+
+def test_catalog_wins_over_files_and_later_files_over_earlier():
+    files = {"a.env": "LOG_LEVEL=debug\nA=1\nB=1\n", "b.env": "B=2\n"}
+    assert inputs(env_files=files).environment() == {"LOG_LEVEL": "info", "A": "1", "B": "2"}
+
+
+def test_environment_text_expands_nothing():
+    assert (
+        environment_text({"B": 'a "b" $C `d` \\ %n', "A": ""}) == 'A=""\nB="a \\"b\\" \\$C \\`d\\` \\\\ %n"\n'
+    )
+
+
+def test_exec_line_is_literal():
+    words = ["/bin/x", "a b", "100%", "$HOME", 'say "hi"', "back\\slash", "", "--x=y"]
+    assert exec_line(words) == '/bin/x "a b" 100%% $$HOME "say \\"hi\\"" "back\\\\slash" "" --x=y'
+
+
+@pytest.mark.parametrize(
+    ("policy", "settings"),
+    [
+        ("no", ("no", 0, 0)),
+        ("always", ("always", 0, 0)),
+        ("unless-stopped", ("always", 0, 0)),
+        ("on-failure", ("on-failure", 0, 0)),
+        ("on-failure:3", ("on-failure", 600, 4)),
+    ],
+)
+def test_restart_policies(policy, settings):
+    assert tuple(restart_settings(policy).values()) == settings
+
+
+def test_log_limits():
+    assert log_settings({"max_size": "32m", "max_file": 5}) == {
+        "max_size": "32M",
+        "max_file": 5,
+        "max_use": f"{32 * 5 * 1024}K",
+    }
+
+
+def test_command_must_be_of_the_release():
+    assert program(["/bin/true", "x"], RELEASE, "command") == ["/bin/true", "x"]
+    assert program(["users", "work"], RELEASE, "command") == [
+        "/opt/tandem/services/users/releases/abc123/bin/users",
+        "work",
+    ]
+    with pytest.raises(
+        RevisionError, match=r"starts with 'user', which is no console script .* gunicorn, users"
+    ):
+        program(["user"], RELEASE, "command")
+
+
+def test_web_application_needs_gunicorn_in_its_lock():
+    with pytest.raises(RevisionError, match="the package that brings it to the lock"):
+        inputs(release={**RELEASE, "scripts": {}}).context()
+
+
+def test_service_without_port_and_command_is_refused():
+    with pytest.raises(RevisionError, match="neither a port"):
+        inputs(wsgi=None).context()
+
+
+def test_context_of_a_worker():
+    context = inputs(wsgi=None, port=None, command=["users", "work", "50%"]).context("rev", "")
+    assert context["start"] == "/opt/tandem/services/users/releases/abc123/bin/users work 50%%"
+    assert context["paths"]["revision"] == "/etc/tandem/services/users/revisions/rev"
+    assert context["volumes"][0] == {"source": "/srv/a", "target": "/a", "read_only": True}
+    assert context["volumes"][1]["read_only"] is False
+
+
+def test_revision_changes_with_all_that_an_instance_starts_with():
+    ids = [
+        revision_id(inputs(), RENDERED),
+        revision_id(inputs(credentials={"key": "a"}), RENDERED),
+        revision_id(inputs(credentials={"key": "b"}), RENDERED),
+        revision_id(inputs(environment={"LOG_LEVEL": "debug"}), RENDERED),
+        revision_id(inputs(env_files={"x": "A=1"}), RENDERED),
+        revision_id(inputs(port=5001), RENDERED),
+        revision_id(inputs(), Rendered("other unit", "conf", "logs", "migrate")),
+        revision_id(inputs(), Rendered(RENDERED.unit, "other conf", "logs", "migrate")),
+    ]
+    assert all(a != b for a, b in itertools.combinations(ids, 2))
+
+
+def test_revision_does_not_change_with_what_needs_no_restart():
+    same = [
+        revision_id(inputs(), RENDERED),
+        revision_id(inputs(instances=3), RENDERED),
+        revision_id(inputs(depends_on=["products"]), RENDERED),
+        revision_id(inputs(), Rendered(RENDERED.unit, "conf", "other log limits", "other migration")),
+    ]
+    assert len(set(same)) == 1
+
+
+def test_after_names_every_local_instance():
+    assert (
+        after(view(depends_on=["products", "gone"]), {"products": 2})
+        == " products@1.service products@2.service"
+    )
+
+
+def by_path(found):
+    return {entry["path"]: entry for entry in found["files"]}
+
+
+def test_entries_hide_secrets_and_close_them_to_others():
+    found = entries(
+        inputs(credentials={"key": "s3cret"}, env_files={"x": "A=1"}), RENDERED, "rev", " x@1.service"
+    )
+    files = by_path(found)
+    base = "/etc/tandem/services/users/revisions/rev"
+    assert files[f"{base}/credentials/key"] == {
+        "path": f"{base}/credentials/key",
+        "content": "s3cret",
+        "mode": "0600",
+        "secret": True,
+    }
+    assert files[f"{base}/environment"]["mode"] == "0600" and files[f"{base}/environment"]["secret"]
+    assert files[f"{base}/unit"]["content"] == "rev  x@1.service"
+    assert files[f"{base}/instance-2"]["content"] == 'PORT="5001"\n'
+    assert {"path": f"{base}/credentials", "mode": "0700"} in found["directories"]
+
+
+def test_environment_without_files_is_shown_in_diffs():
+    files = by_path(entries(inputs(), RENDERED, "rev", ""))
+    assert files["/etc/tandem/services/users/revisions/rev/environment"]["secret"] is False
+
+
+def test_owners_password_is_only_on_the_host_that_migrates():
+    item = inputs(database=DATABASE, credentials={"database_password": "runtime"})
+    here = by_path(migration_entries(item, RENDERED, "owner", True))
+    base = "/etc/tandem/services/users/migration"
+    assert here[f"{base}/credentials/database_password"]["content"] == "owner"
+    assert 'DATABASE_DSN="user=users_owner"' in here[f"{base}/environment"]["content"]
+    assert (
+        '"migrate": [\n  "/opt/tandem/services/users/releases/abc123/bin/users"'
+        in here[f"{base}/plan.json"]["content"]
+    )
+    elsewhere = migration_entries(item, RENDERED, "", False)
+    assert elsewhere["files"] == [] and base in elsewhere["absent"]
+
+
+def test_expected_is_what_instances_need():
+    found = expected(inputs(database=DATABASE), "rev")
+    assert found["revision"] == "rev" and found["release"] == "abc123" and found["migrates"]
+    assert expected(inputs(port=None, wsgi=None, command=["users"]), "rev")["health"] is None
+    assert revisions.migrates(view(database={**DATABASE, "migrate": None})) is False
