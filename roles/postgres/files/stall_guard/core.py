@@ -11,7 +11,7 @@ from dataclasses import replace
 from .decisions import Decision, Kind, Outcome, Result
 from .hung import after_request, consider_failover
 from .memory import Limits, Memory, Streams, continued, forget_streams, forget_target
-from .observations import Answer, MonitorView, Node, Phase, Reading, Unanswered
+from .observations import Answer, MonitorView, Node, Phase, Reading, Unanswered, pair_to_watch
 from .stall import close, degrade_again, finish, gone, promoted, resync, waits_for, watch
 
 
