@@ -164,7 +164,7 @@ class Lab:
         self._boot(record)
         machine.await_answer(record.host)
 
-    def wait(self, host: str, seconds: float = 60) -> None:
+    def wait(self, host: str, seconds: float = machine.ANSWER_SECONDS) -> None:
         """Wait until a host answers SSH."""
         machine.await_answer(registry.get(host).host, seconds)
 

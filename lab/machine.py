@@ -22,6 +22,9 @@ Command = str | Sequence[str]
 
 NSPAWN = Path("/run/systemd/nspawn")
 
+ANSWER_SECONDS = 120.0
+"""A host answers after one to three seconds on a machine that has nothing else to do."""
+
 STOP_SECONDS = 90.0
 """As long as systemd itself gives a service to stop."""
 
@@ -49,7 +52,8 @@ def boot(record: Record) -> bool:
     if not image.exists():
         disk.create(image, host.disk)
     run.mkdir(parents=True, exist_ok=True)
-    (run / "pid").unlink(missing_ok=True)
+    for rest in ("pid", "failed"):
+        (run / rest).unlink(missing_ok=True)
     seed.write(host, run)
     close_stale_connections(host)
     with (run / "console.log").open("wb") as console:
@@ -59,13 +63,31 @@ def boot(record: Record) -> bool:
              NAME, run, host.name, host.site.bridge, image, below, cgroups.root()],
             check=True, stdin=subprocess.DEVNULL, stdout=console, stderr=console,
         )  # fmt: skip
+    _await_start(host.name)
     return True
 
 
-def await_answer(host: Host, seconds: float = 60) -> None:
+def _await_start(name: str, seconds: float = 30) -> None:
+    """Wait until the host is in its control group: only then does it count as running, for other commands too."""
+    deadline = time.monotonic() + seconds
+    while not running(name):
+        if (host_run(name) / "failed").exists() or time.monotonic() > deadline:
+            raise LabError(
+                f"{name} could not be started; console:\n{console_tail(name)}",
+                f"./lab/lab reset {name} gives it a fresh disk; ./lab/lab down and up start everything anew",
+            )
+        time.sleep(0.01)
+
+
+def await_answer(host: Host, seconds: float = ANSWER_SECONDS) -> None:
     """Wait until users can log in by SSH. Raises LabError with the last console lines when they can't."""
     deadline = time.monotonic() + seconds
     while not answers(host):
+        if not running(host.name):
+            raise LabError(
+                f"{host.name} does not run; console:\n{console_tail(host.name)}",
+                f"./lab/lab boot {host.name}",
+            )
         if time.monotonic() > deadline:
             raise LabError(
                 f"{host.name} does not answer SSH in {seconds:.0f} s; console:\n{console_tail(host.name)}",
@@ -102,7 +124,7 @@ def stop(host: Host, seconds: float = STOP_SECONDS) -> bool:
         cgroups.kill(host.name)
         clear(host)
         raise LabError(
-            f"{host.name} did not stop in {seconds:.0f} s and was killed::\n{console_tail(host.name)}",
+            f"{host.name} did not stop in {seconds:.0f} s and was killed; console:\n{console_tail(host.name)}",
             f"./lab/lab boot {host.name}, then ./lab/lab logs {host.name} shows what did not end",
         )
     clear(host)

@@ -3,6 +3,7 @@
 # Becomes one host: runs in a mount namespace of its own, so that its mounts end with its last process.
 set -eu
 lab=$1 run=$2 name=$3 bridge=$4 image=$5 base=$6 cgroup2=$7
+trap 'touch "$run/failed"' EXIT
 mkdir -p "$run/disk" "$run/root" "$run/cgroup"
 
 # Late commits: what was not synced is really lost when the power goes.

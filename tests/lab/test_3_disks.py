@@ -1,5 +1,8 @@
 """What survives what."""
 
+import time
+from pathlib import Path
+
 WRITE = "echo synced > /root/synced && sync -f /root/synced; sleep 0.2; echo unsynced > /root/unsynced"
 
 
@@ -41,6 +44,20 @@ def test_saved_disks_come_back(lab):
     lab("load", "one")
     assert lab.run("t-north1", "cat /root/mark") == "saved"
     assert "snapshots: one" in lab("status").stdout
+
+
+def test_a_host_that_cannot_start_says_why(lab):
+    lab("stop", "t-third1")
+    image = Path(f"/var/lib/{lab.name}/hosts/t-third1/disk.img")
+    with image.open("r+b") as disk:
+        disk.write(bytes(1 << 20))
+    started = time.monotonic()
+    done = lab("boot", "t-third1", check=False)
+    assert done.returncode == 1
+    assert "t-third1 could not be started" in done.stderr
+    assert "wrong fs type" in done.stderr
+    assert time.monotonic() - started < 10
+    lab("reset", "t-third1")
 
 
 def test_logs_of_a_host_that_is_down(lab):
