@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -43,7 +43,8 @@ def ask(host: Any, url: str, *options: str) -> Answer:
 
 def as_caller(name: str) -> tuple[str, ...]:
     """Return curl's options for a caller with that name's certificate; the door's name is not checked here."""
-    return (f"--cert {TLS}/callers/{name}.pem", f"--key {TLS}/callers/{name}.key", "--insecure")
+    directory = f"{TLS}/haproxy" if name == "m-haproxy" else f"{TLS}/{name}"
+    return (f"--cert {directory}/certificate.pem", f"--key {directory}/key.pem", "--insecure")
 
 
 def runtime(host: Any, command: str) -> str:
@@ -61,22 +62,32 @@ def wait(condition: Callable[[], bool], seconds: float = 10) -> None:
         time.sleep(0.3)
 
 
-def usable(host: Any, path: str = "/users/1") -> bool:
-    return ask(host, ROUTER + path).status == 200
+def servers(host: Any) -> dict[tuple[str, str], dict[str, str]]:
+    """Return HAProxy's servers with their statistics by backend and name."""
+    lines = runtime(host, "show stat -1 4 -1").splitlines()
+    names = lines[0].lstrip("# ").split(",")
+    rows = [dict(zip(names, line.split(","), strict=False)) for line in lines[1:] if line]
+    return {(row["pxname"], row["svname"]): row for row in rows}
+
+
+def all_usable(host: Any) -> bool:
+    """Return whether HAProxy knows every instance and every door of this host as usable."""
+    here = [row for (_, name), row in servers(host).items() if name != "m-elsewhere"]
+    return all(row["status"].startswith(("UP", "no check")) for row in here)
 
 
 @pytest.fixture(autouse=True)
 def settled(host: Any) -> None:
     """Every test starts with all instances running, known as such, and nothing drained."""
     with host.sudo():
-        ports = (5000, 5001, 5010, 5020)
+        ports = (5000, 5001, 5010, 5020, 5030)
         host.check_output("systemctl start " + " ".join(f"instance@{port}" for port in ports))
         runtime(host, "clear map /etc/haproxy/drain.map")
-        wait(lambda: all(usable(host, path) for path in ("/users/1", "/users/tokens/1", "/orders")))
+        wait(lambda: all_usable(host))
 
 
 @pytest.fixture
-def sudo(host: Any) -> Any:
+def sudo(host: Any) -> Iterator[Any]:
     with host.sudo():
         yield host
 
@@ -94,6 +105,8 @@ def test_nothing_listens_on_the_wildcard(sudo: Any) -> None:
         "127.0.0.1:8080",
         "127.0.0.1:8405",
         "127.0.0.2:5000",
+        "127.0.0.9:443",
+        "127.0.0.9:80",
     ]
 
 
@@ -103,6 +116,7 @@ def test_nothing_listens_on_the_wildcard(sudo: Any) -> None:
         ("/users/", 200, {"5000", "5001"}),
         ("/users/1", 200, {"5000", "5001"}),
         ("/users/tokens/1", 200, {"5010"}),
+        ("/users/reports", 200, {"5000", "5001"}),  # at its own ingress it belongs to another service
         ("/users/tokens", 200, {"5000", "5001"}),
         ("/users", 404, set()),
         ("/me", 200, {"5000", "5001"}),
@@ -161,6 +175,26 @@ def test_the_log_has_a_line_of_json_per_request(sudo: Any) -> None:
     assert router["total_ms"] >= 0
 
 
+def test_own_ingress(sudo: Any) -> None:
+    name = "shop.tandem.test"
+    known = (f"--cacert {TLS}/ca.pem", f"--resolve {name}:443:127.0.0.9", f"--resolve {name}:80:127.0.0.9")
+    said = ("--header 'X-Forwarded-For: 192.0.2.1'", "--header 'X-Request-Id: mine'")
+    answer = ask(sudo, f"https://{name}/users/reports/1", *known, *said)
+    assert (answer.status, answer.json["instance"]) == (200, "5030")
+    seen = answer.json["headers"]
+    assert (seen["x-forwarded-for"], seen["x-forwarded-proto"], seen["x-forwarded-host"]) == (
+        "127.0.0.1",
+        "https",
+        name,
+    )
+    assert len(seen["x-request-id"]) == 36
+    assert answer.headers["x-request-id"] == seen["x-request-id"]
+    assert answer.headers["strict-transport-security"] == "max-age=86400"
+    assert ask(sudo, f"https://{name}/users/1", *known).status == 404
+    redirect = ask(sudo, f"http://{name}/users/reports?a=b", *known)
+    assert (redirect.status, redirect.headers["location"]) == (308, f"https://{name}/users/reports?a=b")
+
+
 def test_listener_reaches_the_service(host: Any) -> None:
     assert ask(host, f"{LISTENER}/users/1").json["instance"] in {"5000", "5001"}
 
@@ -193,14 +227,17 @@ def test_door_knows_who_may_call_what(sudo: Any, caller: str, service: str, stat
     assert (health.status, request.status) == (status, status)
 
 
-def test_draining_a_service_makes_its_health_fail_and_nothing_else(sudo: Any) -> None:
+def test_draining_a_service_makes_its_health_fail_and_no_request(sudo: Any) -> None:
     def health(service: str) -> int:
         return ask(sudo, f"{DOOR}/.well-known/tandem/health/{service}", *as_caller("m-haproxy")).status
 
     runtime(sudo, "add map /etc/haproxy/drain.map users 1")
     assert (health("users"), health("tokens")) == (503, 200)
-    request = ask(sudo, f"{DOOR}/x", *as_caller("m-haproxy"), "--header 'X-Tandem-Service: users'")
-    assert request.status == 200
+    wait(lambda: servers(sudo)["route_users", "m-haproxy"]["status"] == "DOWN")
+    # It is the only host that is left, and still serves.
+    for url in (f"{ROUTER}/users/1", f"{LISTENER}/users/1"):
+        for options in ((), ("--data x=1",)):
+            assert ask(sudo, url, *options).status == 200
     runtime(sudo, "del map /etc/haproxy/drain.map users")
     assert health("users") == 200
 
@@ -209,6 +246,18 @@ def test_a_dead_instance_costs_no_request_of_any_method(sudo: Any) -> None:
     sudo.check_output("systemctl stop instance@5001")
     answers = [ask(sudo, f"{ROUTER}/users/{number}", "--data x=1") for number in range(10)]
     assert {(answer.status, answer.json["instance"]) for answer in answers} == {(200, "5000")}
+
+
+def test_requests_wait_for_a_free_thread(sudo: Any) -> None:
+    url = f"{DOOR}/x?seconds=0.5"
+    options = f"--silent --write-out '%{{http_code}} ' {' '.join(as_caller('m-haproxy'))}"
+    urls = f"--output /dev/null {url} " * 3
+    command = f"curl {options} --header 'X-Tandem-Service: reports' --parallel --parallel-immediate {urls}"
+    started = time.monotonic()
+    assert sudo.check_output(command).split() == ["200", "200", "200"]
+    assert time.monotonic() - started > 1.4, (
+        "an instance with one thread was given several requests at a time"
+    )
 
 
 def test_a_service_without_instances_is_unavailable_for_a_moment(sudo: Any) -> None:
@@ -229,12 +278,13 @@ def test_the_service_s_own_errors_pass_as_they_are(host: Any) -> None:
 
 
 def test_other_sites_serve_only_while_no_local_host_can(sudo: Any) -> None:
-    lines = runtime(sudo, "show stat").splitlines()
-    names = lines[0].lstrip("# ").split(",")
-    rows = [dict(zip(names, line.split(","), strict=False)) for line in lines[1:] if line]
-    kinds = {row["svname"]: (row["act"], row["bck"]) for row in rows if row["pxname"] == "route_users"}
-    assert kinds["m-haproxy"] == ("1", "0")
-    assert kinds["m-elsewhere"] == ("0", "1")
+    known = servers(sudo)
+    for backend in ("route_users", "route_users_writes", "call_users", "call_users_writes"):
+        kinds = {
+            name: (known[backend, name]["act"], known[backend, name]["bck"])
+            for name in ("m-haproxy", "m-elsewhere")
+        }
+        assert kinds == {"m-haproxy": ("1", "0"), "m-elsewhere": ("0", "1")}
 
 
 HOLD = """

@@ -17,9 +17,8 @@ class Router(BaseHTTPRequestHandler):
         if self.path == "/hang-up":
             self.close_connection = True
             return
-        seen = {"method": self.command, "path": self.path, "headers": dict(self.headers)}
-        seen["port"] = self.client_address[1]
-        body = json.dumps(seen).encode()
+        client = {"method": self.command, "port": self.client_address[1]}
+        body = json.dumps(client | {"path": self.path, "headers": dict(self.headers)}).encode()
         self.send_response(int(self.path.split("/")[2]) if self.path.startswith("/status/") else 200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

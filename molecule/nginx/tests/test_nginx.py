@@ -14,7 +14,7 @@ testinfra_hosts = ["ansible://nginx"]
 ADDRESS, ADDRESS6 = "10.61.0.104", "fd61::104"
 NAME = "shop.tandem.test"
 SHOP = f"https://{NAME}"
-CERTIFICATE = "/etc/tandem/tls/edge/certificate.pem"
+AUTHORITY = "/etc/tandem/tls/ca.pem"
 
 
 class Answer:
@@ -24,7 +24,9 @@ class Answer:
         head, _, self.body = text.replace("\r\n", "\n").partition("\n\n")
         first, *rest = head.splitlines()
         self.version, self.status = first.split()[0], int(first.split()[1])
-        self.headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in rest)}
+        self.headers = {
+            name.lower(): value.strip() for name, _, value in (line.partition(":") for line in rest)
+        }
 
     @property
     def json(self) -> Any:
@@ -34,7 +36,7 @@ class Answer:
 def ask(host: Any, url: str, *options: str, address: str = ADDRESS) -> Answer:
     """Return the answer to a request; the shop's name leads to the given address and its certificate is checked."""
     resolve = " ".join(f"--resolve '{NAME}:{port}:[{address}]'" for port in (80, 443))
-    fixed = f"--silent --show-error --include --max-time 20 --cacert {CERTIFICATE} {resolve}"
+    fixed = f"--silent --show-error --include --max-time 20 --cacert {AUTHORITY} {resolve}"
     result = host.run(f"curl {fixed} {' '.join(options)} '{url}'")
     assert result.rc == 0, result.stderr
     return Answer(result.stdout)
@@ -171,11 +173,20 @@ def test_headers_for_browsers(host: Any) -> None:
 
 
 def test_the_log_has_a_line_of_json_per_request(sudo: Any) -> None:
-    wanted = ask(sudo, f"{SHOP}/users/secret?token=1", "--user-agent 'a \"quoted\" agent'").headers["x-request-id"]
+    wanted = ask(sudo, f"{SHOP}/users/secret?token=1", "--user-agent 'a \"quoted\" agent'").headers[
+        "x-request-id"
+    ]
     time.sleep(1.5)
-    entries = [json.loads(line) for line in sudo.file("/var/log/nginx/access.log").content_string.splitlines()]
+    entries = [
+        json.loads(line) for line in sudo.file("/var/log/nginx/access.log").content_string.splitlines()
+    ]
     (entry,) = [entry for entry in entries if entry["request_id"] == wanted]
-    assert (entry["method"], entry["host"], entry["path"], entry["status"]) == ("GET", NAME, "/users/secret", 200)
+    assert (entry["method"], entry["host"], entry["path"], entry["status"]) == (
+        "GET",
+        NAME,
+        "/users/secret",
+        200,
+    )
     assert entry["user_agent"] == 'a "quoted" agent'
     assert entry["client"] == ADDRESS
     assert entry["seconds"] >= 0
