@@ -81,12 +81,20 @@ paths:
 """
 
 
+def services_to_remove(parameters: dict[str, Any]) -> list[str]:
+    """Return what goes: what is asked for, or else what was deployed and is not listed."""
+    if parameters["remove"]:
+        deployed = service_host.deployed()
+        return [name for name in parameters["remove"] if name in deployed]
+    return service_cleanup.surplus_services(parameters["services"])
+
+
 def run(parameters: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Find what goes, and remove it unless only predicting."""
     systemd = Systemd()
     times = Times(drain=parameters["drain_seconds"], notice=parameters["notice_seconds"])
     roller = Roller(systemd, Door(Path(parameters["door_socket"])), times)
-    names = parameters["remove"] or service_cleanup.surplus_services(parameters["services"])
+    names = services_to_remove(parameters)
     manifests = {name: service_host.manifest(name) for name in names}
     paths = (
         []

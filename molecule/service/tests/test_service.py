@@ -1,0 +1,233 @@
+"""What the role promises of services, on a host with a database and a door."""
+
+import json
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+LOAD = Path(__file__).parents[1] / "files/load.py"
+SETTINGS = "/etc/tandem/services"
+INSTANCES = ["hello@1", "hello@2", "solo@1", "worker@1"]
+USERS = ["svc-hello", "svc-solo", "svc-worker"]
+LOAD_SECONDS = 45
+
+
+@pytest.fixture(autouse=True)
+def root(host):
+    with host.sudo():
+        yield
+
+
+def show(host, unit, name):
+    return host.check_output(f"systemctl show --value --property={name} {unit}")
+
+
+def environment(host, unit):
+    text = host.check_output(f"tr '\\0' '\\n' < /proc/{show(host, unit, 'MainPID')}/environ")
+    return dict(line.split("=", 1) for line in text.splitlines())
+
+
+def sql(host, query):
+    return host.check_output(f'runuser -u postgres -- psql -XAtd hello -c "{query}"')
+
+
+def converge(*arguments, rc=0):
+    """Run the scenario's playbook with other variables."""
+    done = subprocess.run(
+        ["ansible-playbook", "-i", "molecule/inventory", "molecule/service/converge.yml", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == rc, done.stdout[-5000:] + done.stderr[-2000:]
+    return done.stdout
+
+
+class TestAsDeployed:
+    def test_instances_run_and_start_at_boot(self, host):
+        for unit in INSTANCES:
+            assert host.service(unit).is_running and host.service(unit).is_enabled, unit
+        answers = [
+            json.loads(host.check_output(f"curl -sf localhost:{port}/hello/")) for port in (5100, 5101, 5110)
+        ]
+        assert [answer["instance"] for answer in answers] == ["1", "2", "1"]
+
+    def test_users_own_nothing_and_cannot_log_in(self, host):
+        for name in USERS:
+            user = host.user(name)
+            assert (user.home, user.shell, user.group) == ("/nonexistent", "/usr/sbin/nologin", name)
+            assert user.uid < 1000
+        assert host.check_output("find /opt/tandem /etc/tandem ! -user root") == ""
+        assert show(host, "hello@1", "User") == "svc-hello"
+
+    @pytest.mark.parametrize("unit", [*INSTANCES, "hello-migrate"])
+    def test_sandbox(self, host, unit):
+        # The threshold is in tenths: 20 is an exposure of 2.0.
+        done = host.run(f"systemd-analyze security --no-pager --threshold=20 {unit}.service")
+        assert done.rc == 0, done.stdout[-300:]
+
+    def test_process_gets_its_environment_unchanged(self, host):
+        found = environment(host, "hello@1")
+        assert found["ODD"] == 'a "quoted" $HOME `value` with \\ and %n'
+        assert found["COMMON"] == "from the file" and found["GREETING"] == "one"
+        assert (found["INSTANCE"], found["PORT"]) == ("1", "5100")
+        assert environment(host, "hello@2")["PORT"] == "5101"
+        assert not any("dsn" in name.lower() and "password=" in value for name, value in found.items())
+
+    def test_secrets_reach_only_their_service(self, host):
+        files = {"hello": {"token", "signing_key", "database_password"}, "solo": {"verification_key"}}
+        for service, names in files.items():
+            for number in (1, 2) if service == "hello" else (1,):
+                folder = f"/run/credentials/{service}@{number}.service"
+                assert set(host.check_output(f"ls {folder}").split()) == names
+                assert host.run(f"runuser -u svc-{service} -- cat {folder}/{min(names)}").rc == 0
+                for other in {*USERS, "nobody"} - {f"svc-{service}"}:
+                    assert host.run(f"runuser -u {other} -- ls {folder}").rc != 0
+
+    def test_no_service_can_read_what_is_kept_for_any(self, host):
+        secret = host.check_output("cat /run/credentials/hello@1.service/token")
+        kept = host.check_output(f"find {SETTINGS} -path '*credentials/*' -type f").split()
+        assert len(kept) >= 5
+        for user in [*USERS, "nobody"]:
+            for path in [*kept, *host.check_output(f"find {SETTINGS} -name environment").split()]:
+                assert host.run(f"runuser -u {user} -- cat {path}").rc != 0, f"{user} reads {path}"
+        assert secret not in host.check_output("ps axww -o args")
+
+    def test_public_half_of_a_key_is_handed_over(self, host):
+        assert "BEGIN PUBLIC KEY" in host.check_output("cat /run/credentials/solo@1.service/verification_key")
+        assert "PRIVATE" in host.check_output("cat /run/credentials/hello@1.service/signing_key")
+
+    def test_owners_password_is_only_for_migrations(self, host):
+        owner = host.check_output(f"cat {SETTINGS}/hello/migration/credentials/database_password")
+        assert owner != host.check_output("cat /run/credentials/hello@1.service/database_password")
+        assert "user=hello_owner" in host.file(f"{SETTINGS}/hello/migration/environment").content_string
+        assert "user=hello_owner" not in str(environment(host, "hello@1"))
+
+    def test_database_was_migrated_and_initialised_once(self, host):
+        assert sql(host, "select count(*) from tandem_releases.migrated") == "1"
+        assert sql(host, "select service from tandem_releases.initialised") == "hello"
+        assert sql(host, "select tableowner from pg_tables where tablename = 'greetings'") == "hello_owner"
+
+    def test_restart_policies_and_limits(self, host):
+        assert show(host, "hello@1", "Restart") == "always"
+        assert show(host, "worker@1", "Restart") == "on-failure"
+        assert show(host, "worker@1", "StartLimitBurst") == "4"
+        assert show(host, "hello@1", "MemoryMax") == str(128 * 2**20)
+        assert show(host, "hello@1", "CPUQuotaPerSecUSec") == "500ms"
+        assert show(host, "hello@1", "TasksMax") == "64"
+
+    def test_dead_instance_comes_back(self, host):
+        before = show(host, "worker@1", "MainPID")
+        host.check_output(f"kill -9 {before}")
+        deadline = time.monotonic() + 20
+        while show(host, "worker@1", "MainPID") in ("0", before):
+            assert time.monotonic() < deadline, "it stays dead"
+            time.sleep(0.5)
+
+    def test_logs_are_apart_and_limited(self, host):
+        assert "still here" in host.check_output("journalctl --namespace=worker -o cat")
+        assert "still here" not in host.check_output("journalctl -o cat")
+        assert "still here" not in host.check_output("journalctl --namespace=hello -o cat")
+        limits = host.file("/etc/systemd/journald@worker.conf").content_string
+        assert "SystemMaxFileSize=1M\n" in limits and "SystemMaxFiles=2\n" in limits
+
+    def test_volumes(self, host):
+        inside = f"nsenter --mount --target {show(host, 'hello@1', 'MainPID')} --"
+        host.check_output("touch /srv/molecule/branding/logo")
+        assert host.run(f"{inside} ls /branding/logo").rc == 0
+        assert host.run(f"{inside} touch /branding/x").rc != 0
+        assert host.run(f"{inside} runuser -u svc-hello -- touch /srv/uploads/x").rc == 0
+        assert host.file("/srv/molecule/uploads/x").user == "svc-hello"
+        assert host.run(f"{inside} touch /etc/x").rc != 0
+
+    def test_starts_after_what_it_depends_on(self, host):
+        assert {"hello@1.service", "hello@2.service"} <= set(show(host, "solo@1", "After").split())
+
+    def test_releases_share_what_is_the_same(self, host):
+        inodes = host.check_output(
+            "stat -c %i /opt/tandem/services/*/releases/*/site/flask/__init__.py"
+        ).split()
+        assert len(inodes) == 3 and len(set(inodes)) == 1
+        assert host.run("test -d /opt/tandem/services/hello/releases/*/site/flask/__pycache__").rc == 0
+
+
+class TestReleases:
+    """In order: each builds on what the one before has left."""
+
+    def test_new_revision_under_load_fails_no_request(self, host):
+        revisions = {unit: environment(host, unit)["TANDEM_REVISION"] for unit in INSTANCES}
+        worker = show(host, "worker@1", "MainPID")
+        host.check_output(f"cat > /opt/load.py <<'EOL'\n{LOAD.read_text()}EOL")
+        output = "--property=StandardOutput=file:/run/load.out"
+        host.check_output(f"systemd-run --unit=load --collect {output} python3 /opt/load.py {LOAD_SECONDS}")
+        converge("-e", "molecule_greeting=two")
+        assert environment(host, "hello@1")["GREETING"] == "two"
+        now = {unit: environment(host, unit)["TANDEM_REVISION"] for unit in INSTANCES}
+        assert [unit for unit in INSTANCES if now[unit] != revisions[unit]] == [
+            "hello@1",
+            "hello@2",
+            "solo@1",
+        ]
+        assert show(host, "worker@1", "MainPID") == worker
+        deadline = time.monotonic() + LOAD_SECONDS + 60
+        while "sent" not in host.file("/run/load.out").content_string:
+            assert time.monotonic() < deadline
+            time.sleep(1)
+        result = json.loads(host.file("/run/load.out").content_string.splitlines()[-1])
+        print(result)
+        assert (
+            result["hello"]["sent"] > 200
+            and result["hello"]["failed"] == []
+            and result["hello"]["downs"] == 0
+        )
+        # Its only instance on this host: callers were told to go elsewhere, and came back.
+        assert result["solo"]["failed"] == [] and result["solo"]["downs"] == 1
+
+    def test_broken_release_stops_at_its_first_instance(self, host):
+        second = show(host, "hello@2", "MainPID")
+        output = converge("-e", "molecule_greeting=three", "-e", "molecule_broken=start", rc=2)
+        assert "hello@1 on m-service does not come up" in output
+        assert "this release is broken on purpose" in output
+        assert "It runs its previous revision again." in output
+        assert environment(host, "hello@1")["GREETING"] == "two"
+        assert show(host, "hello@2", "MainPID") == second
+        assert host.run("curl -sf -H 'X-Tandem-Service: hello' localhost:7443/hello/").rc == 0
+
+    def test_after_a_broken_release_instances_still_start_as_before(self, host):
+        host.check_output("systemctl daemon-reload")
+        host.check_output("systemctl kill -s KILL hello@2")
+        deadline = time.monotonic() + 20
+        while host.run("curl -sf localhost:5101/health/ready").rc != 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+        assert environment(host, "hello@2")["GREETING"] == "two"
+
+    def test_going_back_restarts_nothing(self, host):
+        pids = [show(host, unit, "MainPID") for unit in INSTANCES]
+        converge("-e", "molecule_greeting=two")
+        assert [show(host, unit, "MainPID") for unit in INSTANCES] == pids
+        assert host.check_output("find /etc/systemd/system -name '*@[0-9].service' -type f") == ""
+
+    def test_fewer_instances_and_a_removed_service(self, host):
+        services = "[molecule_service | combine(molecule_hello) | combine({'instances': 1}),"
+        services += " molecule_service | combine(molecule_worker)]"
+        first = show(host, "hello@1", "MainPID")
+        output = converge(
+            "-e", "molecule_greeting=two", "-e", json.dumps({"service_list": "{{ " + services + " }}"})
+        )
+        assert show(host, "hello@1", "MainPID") == first
+        assert not host.service("hello@2").is_running and not host.service("hello@2").is_enabled
+        assert "Removed: solo" in output and "user svc-solo (to remove it: userdel svc-solo)" in output
+        assert (
+            host.check_output(
+                "systemctl list-unit-files --no-legend 'solo*'; ls -d /etc/systemd/system/solo* || true"
+            )
+            == ""
+        )
+        for path in (f"{SETTINGS}/solo", "/opt/tandem/services/solo", "/etc/systemd/journald@solo.conf"):
+            assert not host.file(path).exists
+        assert host.user("svc-solo").exists
