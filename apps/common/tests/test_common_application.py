@@ -197,7 +197,8 @@ def test_request_ids(client, given, kept):
     assert answer.headers["X-Request-Id"]
 
 
-def test_logs_are_json_with_the_request_id(capsys, client):
+def test_logs_are_json_with_the_request_id(capsys, api, settings, database):
+    client = create_application("things", settings, api, metrics=Metrics(), database=database).test_client()
     client.get("/things", headers={"X-Request-Id": "abc"})
     line = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
     assert line["request_id"] == "abc"

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from support.things import Stopwatch
@@ -32,6 +33,44 @@ def test_gives_up():
     assert caught.value.status == 503
     with limiter.permit("things"):
         pass
+
+
+def test_waits_for_nobody_in_trouble():
+    limiter = Limiter(1, wait_seconds=5)
+    with pytest.raises(Unavailable), limiter.permit("things"):
+        raise Unavailable("a silent database")
+    with limiter.permit("things"):
+        clock = Stopwatch()
+        with pytest.raises(Unavailable), limiter.permit("things"):
+            pass
+        assert clock.seconds < 0.5
+    assert not limiter._trouble, "it ended well"
+
+
+def test_wrong_input_is_no_trouble():
+    limiter = Limiter(1)
+    with pytest.raises(KeyError), limiter.permit("things"):
+        raise KeyError
+    assert not limiter._trouble
+
+
+def test_few_places_to_wait():
+    """Of nine threads one is in, two wait, and six are refused at once."""
+    limiter = Limiter(1, wait_seconds=1)
+    refused = []
+
+    def work(_number):
+        clock = Stopwatch()
+        try:
+            with limiter.permit("things"):
+                time.sleep(0.2)
+        except Unavailable:
+            refused.append(clock.seconds)
+
+    with ThreadPoolExecutor(9) as pool:
+        list(pool.map(work, range(9)))
+    assert len(refused) == 6
+    assert max(refused) < 0.5
 
 
 def test_waits_for_nobody_who_is_stuck():

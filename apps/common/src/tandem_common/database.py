@@ -37,8 +37,8 @@ _random = secrets.SystemRandom()
 T = TypeVar("T")
 Work = Callable[[Session], T]
 
-POOL_WAIT_SECONDS = 0.5
-FALLBACK_SECONDS = 1.0
+POOL_WAIT_SECONDS = 1.0
+FALLBACK_SECONDS = 1.5
 """A fresh read looks for the primary this long, then takes any node."""
 FAILURE_SECONDS = 5.0
 """For so long after a failure fresh reads don't look for the primary (the watch does, every second)."""
@@ -91,12 +91,11 @@ class Database:
         password = secret.get_secret_value() if secret else None
         self._primary = _engine(Nodes(settings.database_dsn, password, WRITE_SESSION), leading)
         read_dsn = settings.database_read_dsn or _any_node(settings.database_dsn)
-        # Reads need no transaction around them: one round trip instead of three.
-        self._leader = self._primary.execution_options(isolation_level="AUTOCOMMIT")
-        nearest = _engine(Nodes(read_dsn, password, READ_SESSION, own_site_first=True), near)
-        self._near = nearest.execution_options(isolation_level="AUTOCOMMIT")
-        # One connection to the primary stays free for reads while commits hang.
+        self._near = _engine(Nodes(read_dsn, password, READ_SESSION, own_site_first=True), near)
+        # One connection to the primary stays free for reads while commits hang, and some threads for other
+        # work while the database is silent.
         self._writers = Limiter(max(1, leading - 1))
+        self._readers = Limiter(near + 1)
         self._primary_failed_at: float | None = None
         self._outcomes = Counter(
             "database_transactions",
@@ -128,10 +127,13 @@ class Database:
 
         Without a primary a fresh read is answered by any node, perhaps slightly old. Raises Unavailable.
         """
-        end = time.monotonic() + self._settings.read_wait_seconds
+        with self._readers.permit("reads"):
+            return self._read(work, fresh, time.monotonic() + self._settings.read_wait_seconds)
+
+    def _read(self, work: Work[T], fresh: bool, end: float) -> T:
         if fresh and not self._primary_failed_lately():
             try:
-                return self._read_once(self._leader, work, min(end, time.monotonic() + FALLBACK_SECONDS))
+                return self._read_once(self._primary, work, min(end, time.monotonic() + FALLBACK_SECONDS))
             except PoolTimeout as error:
                 # An answer from a standby would be quicker, but perhaps too old without any need.
                 raise Unavailable("Too many requests at the moment.", name="busy", title="Busy") from error
@@ -144,13 +146,13 @@ class Database:
         failed = self._primary_failed_at
         return failed is not None and time.monotonic() - failed < FAILURE_SECONDS
 
-    def writable(self, seconds: float = 1.0) -> bool:
+    def writable(self, seconds: float = 1.5) -> bool:
         """True if a node that takes writes answers in time."""
-        answered = self._answers(self._leader, seconds, writes=True)
+        answered = self._answers(self._primary, seconds, writes=True)
         self._primary_failed_at = None if answered else time.monotonic()
         return answered
 
-    def readable(self, seconds: float = 1.0) -> bool:
+    def readable(self, seconds: float = 1.5) -> bool:
         """True if any node answers in time."""
         return self._answers(self._near, seconds, writes=False)
 
@@ -206,7 +208,14 @@ class Database:
     @staticmethod
     def _read_once(engine: Engine, work: Work[T], end: float) -> T:
         with deadlines.until(end), engine.connect() as connection:
-            return _run(work, connection)
+            # A read needs no transaction around it: one round trip instead of three.
+            driver = _driver(connection)
+            driver.autocommit = True
+            try:
+                return _run(work, connection)
+            finally:
+                if not driver.closed:
+                    driver.autocommit = False
 
 
 def _run(work: Work[T], connection: Connection) -> T:

@@ -9,35 +9,58 @@ from tandem_common.problems import Unavailable
 
 
 class Limiter:
-    """Lets a few threads in; the rest wait briefly, or not at all when those inside are stuck."""
+    """Lets a few threads in; a few more wait briefly, or not at all while those inside are in trouble.
 
-    def __init__(self, permits: int, *, wait_seconds: float = 0.5, stuck_seconds: float = 1.0) -> None:
+    Trouble is work that takes longer than `stuck_seconds`, or whose last end was such, or was Unavailable. Waiting
+    would then only take threads away from work that needs no permit.
+    """
+
+    def __init__(self, permits: int, *, wait_seconds: float = 1.5, stuck_seconds: float = 2.0) -> None:
         self._free = permits
+        self._places = permits + 1
         self._wait = wait_seconds
         self._stuck = stuck_seconds
+        self._trouble = False
         self._entered: dict[int, float] = {}
         self._changed = threading.Condition()
 
     @contextmanager
     def permit(self, what: str) -> Iterator[None]:
         """Hold one permit; raises Unavailable when there is none in time."""
-        with self._changed:
-            if not self._changed.wait_for(self._may_enter, timeout=self._patience()):
-                raise Unavailable(f"Too many {what} at the moment.", name="busy", title="Busy")
-            self._free -= 1
-            self._entered[threading.get_ident()] = time.monotonic()
+        started = self._enter(what)
+        trouble = True
         try:
             yield
+            trouble = False
+        except Unavailable:
+            raise
+        except Exception:
+            trouble = False  # wrong input, say: nothing is slow or away
+            raise
         finally:
-            with self._changed:
-                self._free += 1
-                self._entered.pop(threading.get_ident(), None)
-                self._changed.notify()
+            self._leave(trouble or time.monotonic() - started > self._stuck)
 
-    def _may_enter(self) -> bool:
-        return self._free > 0
+    def _enter(self, what: str) -> float:
+        with self._changed:
+            if not self._free:
+                self._places -= 1
+                entered = self._changed.wait_for(lambda: self._free > 0, timeout=self._patience())
+                self._places += 1
+                if not entered:
+                    raise Unavailable(f"Too many {what} at the moment.", name="busy", title="Busy")
+            self._free -= 1
+            started = time.monotonic()
+            self._entered[threading.get_ident()] = started
+            return started
+
+    def _leave(self, trouble: bool) -> None:
+        with self._changed:
+            self._free += 1
+            self._trouble = trouble
+            self._entered.pop(threading.get_ident(), None)
+            self._changed.notify()
 
     def _patience(self) -> float:
-        """When the oldest holder has been inside for long (a silent database), waiting helps nobody."""
-        oldest = min(self._entered.values(), default=time.monotonic())
-        return 0.0 if time.monotonic() - oldest > self._stuck else self._wait
+        oldest = min(self._entered.values())
+        stuck = time.monotonic() - oldest > self._stuck
+        return 0.0 if stuck or self._trouble or self._places < 0 else self._wait

@@ -40,7 +40,7 @@ class DatabaseSettings(ServiceSettings):
     """How long a write may wait for a primary, all attempts together, before it is answered 503."""
     commit_wait_seconds: float = Field(default=3.0, gt=0, le=30)
     """How long a COMMIT may wait for its answer; after that its outcome is unknown."""
-    read_wait_seconds: float = Field(default=2.0, gt=0, le=30)
+    read_wait_seconds: float = Field(default=3.0, gt=0, le=30)
     ready_grace_seconds: float = Field(default=15.0, ge=0, le=600)
     """/health/ready stays 200 for this long after the last node that could be read went away."""
 

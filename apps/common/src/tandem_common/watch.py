@@ -14,7 +14,7 @@ log = structlog.get_logger(__name__)
 INTERVAL_SECONDS = 1.0
 FRESH_SECONDS = 5.0
 """A result older than this counts as none (the watch itself hangs)."""
-FIRST_RESULT_SECONDS = 1.5
+FIRST_RESULT_SECONDS = 2.0
 
 
 class Watch:

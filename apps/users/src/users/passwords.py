@@ -17,7 +17,7 @@ class Passwords:
         self._hasher = PasswordHasher(
             time_cost=settings.password_passes, memory_cost=settings.password_memory_kib, parallelism=1
         )
-        self._limiter = Limiter(settings.password_threads, stuck_seconds=30.0)
+        self._limiter = Limiter(settings.password_threads)
         self._dummy = self._hasher.hash(secrets.token_urlsafe(16))
 
     def hash(self, password: str) -> str:
