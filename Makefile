@@ -5,7 +5,6 @@ VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export MOLECULE_GLOB := molecule/*/molecule.yml
-export MOLECULE_EPHEMERAL_DIRECTORY := $(CURDIR)/.cache/molecule
 ROLE ?=
 ROLES := $(notdir $(wildcard roles/*))
 PYTEST := $(VENV)/pytest
@@ -25,7 +24,7 @@ lab: setup ## Boot the lab, deploy the platform onto it and say where to look
 	@$(VENV)/python -m tools.where
 
 .PHONY: test
-test: setup lint unit molecule e2e ## Run everything that protects what exists: lint, unit, role tests, the platform end to end
+test: setup lint unit lab-test molecule e2e ## Run everything that protects what exists: lint, unit, role tests, the platform end to end
 
 .PHONY: lint
 lint: setup ## Check style and types
@@ -45,6 +44,10 @@ unit: setup ## Run the unit tests (seconds), also those of the applications
 .PHONY: e2e
 e2e: setup ## Make a lab from nothing, deploy, break it and check every promise
 	@$(PYTEST) tests/e2e -v
+
+.PHONY: lab-test
+lab-test: setup ## Test the lab itself, on a small lab of its own
+	@$(PYTEST) tests/lab -q
 
 .PHONY: molecule
 molecule: setup ## Test the roles on hosts of their own; one of them with ROLE=name

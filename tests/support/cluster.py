@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from typing import Any
 
-from lab import Lab
+from lab import Lab, LabError
 
 MONITOR_PORT = 5431
 NODE_PORT = 5432
