@@ -83,10 +83,9 @@ def describe(lab: Lab) -> str:
     except Exception as error:
         parts.append(f"monitor: {error}")
     for host in ("wit1", "msk-data1", "spb-data1"):
-        done = lab.run(
-            host,
-            ["journalctl", "-u", "tandem-*", "-n", "15", "--no-pager", "-o", "short-precise"],
-            timeout=20,
-        )
-        parts.append(f"--- {host}\n{done.stdout}")
+        journal = ["journalctl", "-u", "tandem-*", "-n", "15", "--no-pager", "-o", "short-precise"]
+        try:
+            parts.append(f"--- {host}\n{lab.run(host, journal, timeout=20).stdout}")
+        except (LabError, subprocess.TimeoutExpired) as error:
+            parts.append(f"--- {host}: {error}")
     return "\n".join(parts)
