@@ -27,6 +27,10 @@ options:
     description: Port of the instance on this host.
     type: int
     required: true
+  data_directory:
+    description: Where its database lives.
+    type: path
+    required: true
   files:
     description: Files whose change needs a reload; those that do not exist are passed over.
     type: list
@@ -48,6 +52,7 @@ EXAMPLES = r"""
 - name: Apply the configuration
   tandem.platform.postgres_reload:
     port: 5432
+    data_directory: /var/lib/postgresql/17/node
     files: [/etc/tandem/postgres/node.conf, /etc/tandem/tls/postgres/certificate.pem]
 """
 
@@ -60,14 +65,17 @@ running:
 
 SPEC = {
     "port": {"type": "int", "required": True},
+    "data_directory": {"type": "path", "required": True},
     "files": {"type": "list", "elements": "path", "required": True},
     "required": {"type": "bool", "default": True},
     "timeout": {"type": "int", "default": 30},
 }
 
+# What only a restart can change is no mistake, though Postgres lists it as one.
 MISTAKES = """
-select sourcefile || ' line ' || sourceline || ': ' || name || ': ' || error from pg_file_settings
-  where error is not null and error <> 'setting could not be applied'
+select concat_ws(': ', sourcefile || ' line ' || sourceline, name, error) from pg_file_settings f
+  where error is not null and error not like '%%without restarting%%'
+    and not exists (select from pg_settings s where s.name = f.name and s.context = 'postmaster')
 union all
 select file_name || ' line ' || line_number || ': ' || error from pg_hba_file_rules where error is not null
 union all
@@ -94,6 +102,12 @@ def connected(module: AnsibleModule) -> Any:
 
 def reload(module: AnsibleModule, connection: Any) -> None:
     """Have the files checked and read, and wait until that is done."""
+    # Values that a restart would bring are only checked by a server that starts; this one prints a value and ends.
+    command = [str(host.BINARIES / "postgres"), "-C", "port", "-D", module.params["data_directory"]]
+    try:
+        host.run(command, {"LC_ALL": "C.UTF-8"})
+    except host.HostError as error:
+        module.fail_json(msg=f"Not loaded, the running configuration stays in force: {error}")
     mistakes = [row[0] for row in host.query(connection, MISTAKES)]
     if mistakes:
         module.fail_json(msg="Not loaded, the running configuration stays in force:\n" + "\n".join(mistakes))

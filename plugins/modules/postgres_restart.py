@@ -20,15 +20,15 @@ module: postgres_restart
 short_description: Restart a Postgres node whose settings wait for it
 description:
   - Acts only while the cluster is at rest (see M(tandem.platform.postgres_settled)), and waits for rest afterwards.
-  - A standby is restarted as it is. A primary hands over first and is restarted as a standby. Settings that a standby
-    must not have lower than its primary are lowered on the primary first, in place.
-  - Call it with throttle 1 for the standby, then for the primary, then for the rest.
+  - A standby is restarted as it is, and so proves the settings. A primary hands over first and is restarted as a
+    standby; restarted in place it would be failed over anyway, and less gently.
+  - Call it with throttle 1 for the standby, then for the rest.
   - With a node or the monitor missing nothing is restarted; the task warns.
 options:
   only:
     description: Act only on a node that is this now.
     type: str
-    choices: [secondary, primary, any]
+    choices: [secondary, any]
     default: any
   name:
     description: Name of this node at the monitor.
@@ -94,21 +94,8 @@ restarted:
 """
 
 SPEC = NODE_SPEC | {
-    "only": {"type": "str", "choices": ["secondary", "primary", "any"], "default": "any"},
+    "only": {"type": "str", "choices": ["secondary", "any"], "default": "any"},
 }
-
-# Source: https://www.postgresql.org/docs/17/hot-standby.html#HOT-STANDBY-ADMIN
-NOT_LOWER_ON_STANDBY = (
-    "max_connections",
-    "max_prepared_transactions",
-    "max_locks_per_transaction",
-    "max_wal_senders",
-    "max_worker_processes",
-)
-LOWERED_SQL = """
-select count(*)::int from pg_settings s join pg_file_settings f using (name)
-where s.pending_restart and f.seqno = (select max(seqno) from pg_file_settings where name = s.name)
-  and s.name = any(%s) and f.setting::bigint < s.setting::bigint"""
 
 
 class Restart:
@@ -138,11 +125,6 @@ class Restart:
         """This node's state at the monitor."""
         return next((node.reported for node in self.here.nodes() if node.name == self.here.name), "unknown")
 
-    def lowered(self) -> bool:
-        """Whether a setting is lowered that a standby must not have lower than its primary."""
-        rows = host.ask(host.local_dsn(self.here.port), LOWERED_SQL, (list(NOT_LOWER_ON_STANDBY),))
-        return bool(rows[0][0])
-
     def hand_over(self) -> None:
         """Make the other node the primary."""
         self.here.ask_monitor("select pgautofailover.perform_failover(%s, 0)", (cluster.FORMATION,))
@@ -152,25 +134,23 @@ class Restart:
             )
         self.wait_for_rest()
 
-    def restart(self) -> None:
-        """Restart the unit and wait until the cluster is at rest with it."""
+    def restart_unit(self) -> None:
+        """Restart keeper and Postgres, and wait until the cluster is at rest with them."""
         self.module.run_command(["systemctl", "restart", f"{self.here.unit}.service"], check_rc=True)
-        # The monitor still shows the state from before for about a second.
-        time.sleep(2)
+        time.sleep(2)  # for about a second the monitor still shows the state from before
         self.wait_for_rest()
 
     def run(self) -> bool:
         """Restart if this is the turn of this node; return whether it was restarted."""
-        role, only = self.role(), self.module.params["only"]
-        lowered = self.lowered()
-        if only not in (role, "any") or (only == "secondary" and lowered):
+        role = self.role()
+        if self.module.params["only"] not in (role, "any"):
             return False
         if self.module.check_mode:
             return True
         self.wait_for_rest()
-        if role == "primary" and not lowered and len(self.here.expected) > 1:
+        if role == "primary":
             self.hand_over()
-        self.restart()
+        self.restart_unit()
         return True
 
 
