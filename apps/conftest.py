@@ -7,8 +7,12 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import settings
 from support.apps import database_settings, prepare
 from support.postgres import Server
+
+settings.register_profile("apps", database=None, deadline=None)
+settings.load_profile("apps")
 
 
 @pytest.fixture(scope="session", autouse=True)

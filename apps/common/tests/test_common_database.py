@@ -316,6 +316,21 @@ def test_a_stopped_server_holds_nobody(broken):
     database.transaction(add("b"))
 
 
+def test_reads_leave_a_node_that_hangs(broken, common_database):
+    """The own site's node stops while connections to it are open."""
+    database = two_hosts(broken, common_database)
+    where = text("select inet_server_port()")
+    assert database.read(lambda session: session.scalar(where)) == broken.port
+    broken.signal(signal.SIGSTOP)
+    try:
+        clock = Stopwatch()
+        assert database.read(lambda session: session.scalar(where)) == common_database.port
+        assert clock.seconds < 3
+    finally:
+        broken.signal(signal.SIGCONT)
+    database.close()
+
+
 def test_slow_statements_are_ended_by_the_server(database):
     clock = Stopwatch()
     with pytest.raises(Unavailable):

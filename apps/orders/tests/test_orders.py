@@ -134,7 +134,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(product=JSON, quantity=JSON, note=JSON, key=st.text(max_size=300))
 def test_no_input_breaks_it(shopper, product, quantity, note, key):
     cart = shopper.send("POST", "/cart", json={"product_id": product, "quantity": quantity})

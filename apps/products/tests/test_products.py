@@ -371,7 +371,7 @@ class Actions:
     expire = st.tuples(st.just("expire"), st.integers(0, 2), st.none())
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(Actions.hold | Actions.confirm | Actions.release | Actions.expire, max_size=12))
 def test_books_balance_whatever_happens(stock, server, actions):
     ids = [uuid.uuid4() for _ in range(3)]

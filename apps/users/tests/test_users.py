@@ -134,24 +134,24 @@ def test_failures_are_alike(client):
 
 
 def test_failures_take_the_same_time(users_database, settings):
-    """Passwords cost so much here that a missing check shows at once."""
-    slow = {**settings, "password_memory_kib": 1024, "password_passes": 20}
+    """Passwords cost so much here that a missing check shows at once; only this thread's own work is timed."""
+    slow = {**settings, "password_memory_kib": 4096, "password_passes": 10}
     app = create_app(UsersSettings(**slow))
     client = app.test_client()
     register(client)
 
     def quickest(email):
         seconds = []
-        for _ in range(9):
-            start = time.perf_counter()
+        for _ in range(5):
+            start = time.thread_time()
             assert log_in(client, email, "wrong password").status_code == 401
-            seconds.append(time.perf_counter() - start)
+            seconds.append(time.thread_time() - start)
         return min(seconds)
 
     times = [quickest(email) for email in (ANN["email"], "bob@example.org", "nobody")]
     app.extensions["database"].close()
     users_database.execute("truncate users", "users")
-    assert max(times) < 2 * min(times), times
+    assert max(times) < 1.5 * min(times), times
 
 
 def test_passwords_are_stored_as_argon2id(client, users_database):
@@ -218,7 +218,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(email=JSON, password=JSON, name=JSON)
 def test_no_input_breaks_it(client, email, password, name):
     for path, body in (

@@ -38,8 +38,8 @@ T = TypeVar("T")
 Work = Callable[[Session], T]
 
 POOL_WAIT_SECONDS = 1.0
-FALLBACK_SECONDS = 1.5
-"""A fresh read looks for the primary this long, then takes any node."""
+ATTEMPT_SECONDS = 1.5
+"""How long a read waits for one node before it asks another (a fresh read: any node instead of the primary)."""
 FAILURE_SECONDS = 5.0
 """For so long after a failure fresh reads don't look for the primary (the watch does, every second)."""
 RECYCLE_SECONDS = 300
@@ -54,7 +54,7 @@ SESSION = {
     "timezone": "UTC",
 }
 WRITE_SESSION = {**SESSION, "synchronous_commit": "on"}
-READ_SESSION = {**SESSION, "default_transaction_read_only": "on"}
+READ_SESSION = {**SESSION, "statement_timeout": "1200", "default_transaction_read_only": "on"}
 
 # SQLSTATEs (PostgreSQL, appendix A) after which the session is on the wrong node or about to end.
 LOST_CODES = {"25006", "57P01", "57P02", "57P03", "57P05"}
@@ -133,14 +133,14 @@ class Database:
     def _read(self, work: Work[T], fresh: bool, end: float) -> T:
         if fresh and not self._primary_failed_lately():
             try:
-                return self._read_once(self._primary, work, min(end, time.monotonic() + FALLBACK_SECONDS))
+                return self._read_once(self._primary, work, _soon(end))
             except PoolTimeout as error:
                 # An answer from a standby would be quicker, but perhaps too old without any need.
                 raise Unavailable("Too many requests at the moment.", name="busy", title="Busy") from error
             except DBAPIError as error:
                 _raise_if_lasting(error)
                 self._primary_failed_at = time.monotonic()
-        return self._retry(lambda: self._read_once(self._near, work, end), end)
+        return self._retry(lambda: self._read_once(self._near, work, _soon(end)), end)
 
     def _primary_failed_lately(self) -> bool:
         failed = self._primary_failed_at
@@ -216,6 +216,10 @@ class Database:
             finally:
                 if not driver.closed:
                     driver.autocommit = False
+
+
+def _soon(end: float) -> float:
+    return min(end, time.monotonic() + ATTEMPT_SECONDS)
 
 
 def _run(work: Work[T], connection: Connection) -> T:

@@ -19,7 +19,7 @@ def mount(app: Flask, settings: ServiceSettings, metrics: Metrics, watch: Watch 
     place = {"service": settings.service_name, "site": settings.site, "host": settings.host_name}
 
     def live() -> Response:
-        return jsonify(status="live", **place)
+        return jsonify(status="live", release=settings.tandem_release, **place)
 
     def ready() -> Response:
         """Stays 200 through a failover: reads go on then, and writes get a proper 503."""

@@ -17,6 +17,8 @@ class ServiceSettings(BaseSettings):
     host_name: str = "localhost"
     site: str = "local"
     platform: str = "local"
+    tandem_release: str = ""
+    """Which release runs, as the platform names it."""
     log_level: str = Field(default="info", pattern=r"(?i)^(debug|info|warning|error|critical)$")
 
     @classmethod
