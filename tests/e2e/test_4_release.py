@@ -38,9 +38,10 @@ def new_release(tmp_path):
 
 def test_release_under_load_restarts_only_its_service(lab, logs, new_release):
     before = running(lab)
-    with Load(lab, logs / "release-load.log", seconds=150, orders=3, reads=15) as load:
+    with Load(lab, logs / "release-load.log", seconds=900, orders=3, reads=15) as load:
         override = json.dumps({"services_override": {"products": {"app": str(new_release)}}})
         run = playbook("site.yml", "-e", override, log=logs / "release.log")
+        load.stop()
     print(f"release: {run.seconds:.0f} s; {load.summary()}")
     assert run.rc == 0, run.output[-4000:]
     after = running(lab)

@@ -80,6 +80,10 @@ class Load:
         self.output.close()
         self.ledger = Ledger.read(line for line in self.log.read_text().splitlines() if line.startswith("{"))
 
+    def stop(self) -> None:
+        """End the load before its time; what is under way is finished."""
+        self.lab.run("world", ["touch", f"/run/{self.settings['run']}.stop"]).check_returncode()
+
     def lost_or_doubled(self) -> list[str]:
         """Ask the shop for every user's orders and compare them with the ledger; [] when all is there once."""
         settings = config(self.lab, verify=self.ledger.emails)

@@ -11,13 +11,14 @@ Prints one JSON object a line:
   {"kind": "ack", "key", "order", "email", "t"}                    an order the shop acknowledged
   {"kind": "gaveup", "key", "email", "t", "why"}                   an order without an answer: its outcome is unknown
   {"kind": "orders", "email", "ids"}                               verify: what the shop lists
-Operations start at their planned time whether or not earlier ones have ended, so a stall is seen in full.
+It ends before its time when the file /run/RUN.stop is made. Operations start at their planned time whether or not earlier ones have ended, so a stall is seen in full.
 """
 
 from __future__ import annotations
 
 import http.client
 import json
+import os
 import queue
 import socket
 import ssl
@@ -199,12 +200,12 @@ def read_catalogue(shop: Shop, number: int) -> None:
     shop.attempt("read", edge, "GET", "/products/?size=5")
 
 
-def at_rate(pool: ThreadPoolExecutor, rate: float, end: float, start_one: Any) -> None:
-    """Start one operation every 1/rate seconds, on schedule."""
+def at_rate(pool: ThreadPoolExecutor, rate: float, end: float, stop: str, start_one: Any) -> None:
+    """Start one operation every 1/rate seconds, on schedule, until the end or until there is a file `stop`."""
     if rate <= 0:
         return
     number, planned = 0, time.monotonic()
-    while planned < end:
+    while planned < end and not os.path.exists(stop):
         time.sleep(max(0.0, planned - time.monotonic()))
         pool.submit(start_one, number)
         number += 1
@@ -223,6 +224,7 @@ def load(shop: Shop, config: dict[str, Any]) -> None:
     products = [item["id"] for item in catalogue["items"]]
     shop.say(kind="started", t=time.time())
     end = time.monotonic() + config["seconds"]
+    stop = f"/run/{run}.stop"
     with ThreadPoolExecutor(192) as pool:
         orders = threading.Thread(
             target=at_rate,
@@ -230,11 +232,13 @@ def load(shop: Shop, config: dict[str, Any]) -> None:
                 pool,
                 config["orders_per_second"],
                 end,
+                stop,
                 lambda n: place_order(shop, n, f"{run}-{n}", products[n % len(products)], free),
             ),
         )
         reads = threading.Thread(
-            target=at_rate, args=(pool, config["reads_per_second"], end, lambda n: read_catalogue(shop, n))
+            target=at_rate,
+            args=(pool, config["reads_per_second"], end, stop, lambda n: read_catalogue(shop, n)),
         )
         orders.start()
         reads.start()
