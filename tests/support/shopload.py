@@ -11,14 +11,14 @@ Prints one JSON object a line:
   {"kind": "ack", "key", "order", "email", "t"}                    an order the shop acknowledged
   {"kind": "gaveup", "key", "email", "t", "why"}                   an order without an answer: its outcome is unknown
   {"kind": "orders", "email", "ids"}                               verify: what the shop lists
-It ends before its time when the file /run/RUN.stop is made. Operations start at their planned time whether or not earlier ones have ended, so a stall is seen in full.
+It ends before its time when the file /run/RUN.stop is made.
+Operations start at their planned time whether or not earlier ones have ended, so a stall is seen in full.
 """
 
 from __future__ import annotations
 
 import http.client
 import json
-import os
 import queue
 import socket
 import ssl
@@ -26,6 +26,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 ATTEMPT_TIMEOUT = 5.0  # seconds a person's client waits for one answer
@@ -200,12 +201,12 @@ def read_catalogue(shop: Shop, number: int) -> None:
     shop.attempt("read", edge, "GET", "/products/?size=5")
 
 
-def at_rate(pool: ThreadPoolExecutor, rate: float, end: float, stop: str, start_one: Any) -> None:
+def at_rate(pool: ThreadPoolExecutor, rate: float, end: float, stop: Path, start_one: Any) -> None:
     """Start one operation every 1/rate seconds, on schedule, until the end or until there is a file `stop`."""
     if rate <= 0:
         return
     number, planned = 0, time.monotonic()
-    while planned < end and not os.path.exists(stop):
+    while planned < end and not stop.exists():
         time.sleep(max(0.0, planned - time.monotonic()))
         pool.submit(start_one, number)
         number += 1
@@ -224,7 +225,7 @@ def load(shop: Shop, config: dict[str, Any]) -> None:
     products = [item["id"] for item in catalogue["items"]]
     shop.say(kind="started", t=time.time())
     end = time.monotonic() + config["seconds"]
-    stop = f"/run/{run}.stop"
+    stop = Path(f"/run/{run}.stop")
     with ThreadPoolExecutor(192) as pool:
         orders = threading.Thread(
             target=at_rate,
