@@ -1,7 +1,9 @@
 """Fixtures of all applications' tests: a real PostgreSQL, a database per application, keys."""
 
 import os
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,16 +25,26 @@ def clean_environment() -> None:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    """A PostgreSQL server for the whole run."""
+def pattern(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files of a new, empty server."""
+    folder = tmp_path_factory.mktemp("postgres") / "data"
     with Server.started() as running:
+        running.stop()
+        subprocess.run(["cp", "-a", running.data, folder], check=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(pattern: Path) -> Iterator[Server]:
+    """A PostgreSQL server for the whole run."""
+    with Server.started(pattern) as running:
         yield running
 
 
 @pytest.fixture
-def own_server() -> Iterator[Server]:
+def own_server(pattern: Path) -> Iterator[Server]:
     """A PostgreSQL server that the test may break."""
-    with Server.started() as running:
+    with Server.started(pattern) as running:
         yield running
 
 

@@ -6,6 +6,7 @@ all are asked at once.
 """
 
 import select
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,8 +17,8 @@ from psycopg2 import extensions
 
 from tandem_common import deadlines
 
-PAUSE_SECONDS = 0.2
-"""Between two attempts at one node."""
+PAUSE_SECONDS = 0.5
+"""Between two attempts at one node: each costs the server a TLS handshake, and many processes look at once."""
 SHUN_SECONDS = 5.0
 """A node that failed is not tried first for this long."""
 FIRST_TRY_SECONDS = 1.0
@@ -69,26 +70,46 @@ class Nodes:
         self._limit = float(parameters.get("connect_timeout", 2))
         self._last = self.nodes[0]
         self._failed: dict[Node, float] = {}
+        self._finding = threading.Lock()
+        self._finds = 0
 
     def connect(self) -> Connection:
         """A connection to the right node before the thread's deadline; psycopg2.OperationalError if none."""
         end = deadlines.end()
-        first = self.nodes[0] if self.own_site_first else self._last
-        if time.monotonic() - self._failed.get(first, -SHUN_SECONDS) >= SHUN_SECONDS:
+        first = self._first()
+        if first is not None:
             try:
                 return self._open(first, min(end, time.monotonic() + FIRST_TRY_SECONDS))
             except psycopg2.OperationalError:
                 self._failed[first] = time.monotonic()
-        node = self._find(end)
+        node = self._find_once(end)
         connection = self._open(node, end)
-        self._last = node
         self._failed.pop(node, None)
         return connection
+
+    def _first(self) -> Node | None:
+        """The node to try before all others; None if the likely ones failed a moment ago."""
+        likely = [self.nodes[0], self._last] if self.own_site_first else [self._last]
+        now = time.monotonic()
+        return next((n for n in likely if now - self._failed.get(n, -SHUN_SECONDS) >= SHUN_SECONDS), None)
 
     def _open(self, node: Node, end: float) -> Connection:
         with deadlines.until(end):
             connection: Connection = psycopg2.connect(host=node.host, port=node.port, **self._parameters)
             return connection
+
+    def _find_once(self, end: float) -> Node:
+        """One thread looks for the node, the others wait for what it finds."""
+        finds = self._finds
+        if not self._finding.acquire(timeout=max(0.0, end - time.monotonic())):
+            raise psycopg2.OperationalError("no suitable database node answered in time")
+        try:
+            if finds == self._finds:
+                self._last = self._find(end)
+                self._finds += 1
+            return self._last
+        finally:
+            self._finding.release()
 
     def _find(self, end: float) -> Node:
         """Ask all nodes at once, again and again, until one of them is what the string wants."""
