@@ -115,8 +115,8 @@ def unused(names: Iterable[str], systemd: Systemd, keep: int) -> list[Path]:
         releases = {manifest["release"]} | _named(RELEASE, texts)
         folders = (service_host.SETTINGS / name / "revisions").glob("*")
         paths += [path for path in sorted(folders) if path.name not in revisions]
-        paths += service_releases.superfluous(name, releases, keep)
-    return [*paths, *service_releases.leftovers()]
+        paths += service_releases.superfluous(name, releases, keep, service_releases.ROOT)
+    return [*paths, *service_releases.leftovers(service_releases.ROOT)]
 
 
 def _named(pattern: re.Pattern[str], texts: Iterable[str]) -> set[str]:
@@ -127,5 +127,5 @@ def remove_unused(paths: Iterable[Path]) -> None:
     """Remove what `unused` found, then the unpacked wheels that only removed releases had used."""
     for path in paths:
         _remove(path)
-    for path in service_releases.leftovers():
+    for path in service_releases.leftovers(service_releases.ROOT):
         _remove(path)

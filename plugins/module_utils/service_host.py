@@ -19,17 +19,17 @@ class HostError(Exception):
     """What the host keeps can't be used; the message says what to do."""
 
 
-def deployed(settings: Path = SETTINGS) -> list[str]:
+def deployed() -> list[str]:
     """Return the services that were deployed to this host, by name."""
-    return sorted(path.parent.name for path in settings.glob("*/manifest.json"))
+    return sorted(path.parent.name for path in SETTINGS.glob("*/manifest.json"))
 
 
-def manifest(service: str, settings: Path = SETTINGS) -> dict[str, Any]:
+def manifest(service: str) -> dict[str, Any]:
     """Return what was last deployed of a service. Raises `HostError` when nothing was."""
     try:
-        found: dict[str, Any] = json.loads((settings / service / "manifest.json").read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads((SETTINGS / service / "manifest.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
-        known = ", ".join(deployed(settings)) or "none"
+        known = ", ".join(deployed()) or "none"
         raise HostError(f"{service} is not deployed on this host (deployed: {known})") from None
     except ValueError as error:
         raise HostError(
@@ -38,10 +38,10 @@ def manifest(service: str, settings: Path = SETTINGS) -> dict[str, Any]:
     return found
 
 
-def unit_text(service: str, revision: str, settings: Path = SETTINGS) -> str | None:
+def unit_text(service: str, revision: str) -> str | None:
     """Return the unit template of a revision, None when the host does not have it."""
     try:
-        return (settings / service / "revisions" / revision / "unit").read_text(encoding="utf-8")
+        return (SETTINGS / service / "revisions" / revision / "unit").read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
 

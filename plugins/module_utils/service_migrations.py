@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import service_host
 from .instances_systemd import Systemd, SystemdError
-from .service_host import SETTINGS
 
 RUNTIME = Path("/run")
 TEMPORARY_FAILURE = 75
@@ -38,7 +38,7 @@ class Migration:
     @property
     def marker(self) -> Path:
         """The file that names the release that was last migrated from this host."""
-        return SETTINGS / self.service / "migrated"
+        return service_host.SETTINGS / self.service / "migrated"
 
     @property
     def result(self) -> Path:
