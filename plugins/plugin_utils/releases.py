@@ -168,12 +168,18 @@ class _Maker:
     def make(self, todo: Sequence[Inputs]) -> None:
         """Make and describe all releases. Raises `ReleaseError`."""
         locks = _each(todo, lambda item: parse_lock(item.lock, item.app.target), _service)
-        projects = {project.digest: project for item in todo for project in item.projects}
-        built = dict(_each(projects.values(), self._build, lambda project: str(project.folder)))
         pairs = list(zip(todo, locks, strict=True))
-        for target in {item.app.target for item in todo}:
-            self._fetch([lock for item, lock in pairs if item.app.target == target], target)
+        projects = {project.digest: project for item in todo for project in item.projects}
+        # Downloads wait for the network, builds for the processor.
+        with ThreadPoolExecutor(1) as pool:
+            downloads = pool.submit(self._fetch_all, pairs)
+            built = dict(_each(projects.values(), self._build, lambda project: str(project.folder)))
+            downloads.result()
         _each(pairs, lambda pair: self._finish(*pair, built), lambda pair: pair[0].app.service)
+
+    def _fetch_all(self, pairs: Sequence[tuple[Inputs, Lock]]) -> None:
+        for target in {item.app.target for item, _ in pairs}:
+            self._fetch([lock for item, lock in pairs if item.app.target == target], target)
 
     def _finish(self, item: Inputs, lock: Lock, built: dict[str, Wheel]) -> None:
         if item.app.kind == "requirement":
