@@ -105,7 +105,7 @@ FAST = Profile(
         keepalives_count=2,
     ),
     haproxy=HaproxyTimeouts(
-        check_interval_ms=1000, check_timeout_ms=1000, fall=2, rise=2, connect_timeout_ms=1000
+        check_interval_ms=1000, check_timeout_ms=1500, fall=2, rise=2, connect_timeout_ms=1000
     ),
 )
 
