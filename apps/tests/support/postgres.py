@@ -59,7 +59,13 @@ class Server:
         password = self.folder / "password"
         password.write_text(PASSWORD)
         _give_to_postgres(password)
-        options = ["--username=postgres", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"]
+        options = [
+            "--username=postgres",
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--no-sync",
+        ]
         self.run("initdb", "-D", self.data, f"--pwfile={password}", *options)
 
     def _configure(self) -> None:
