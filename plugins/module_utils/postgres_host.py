@@ -68,7 +68,7 @@ def connect(dsn: str, limit_ms: int = 5000) -> Any:
                 dsn, connect_timeout=3, tcp_user_timeout=5000, options=options, application_name="tandem"
             )
     except psycopg2.Error as error:
-        raise HostError(str(error).strip()) from error
+        raise HostError(" ".join(str(error).split())) from error
     connection.autocommit = True
     return connection
 
@@ -95,7 +95,7 @@ def query(
             cursor.execute(sql, arguments)
             return list(cursor.fetchall()) if cursor.description else []
     except psycopg2.Error as error:
-        raise HostError(str(error).strip()) from error
+        raise HostError(" ".join(str(error).split())) from error
 
 
 def ask(dsn: str, sql: str, arguments: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

@@ -1,5 +1,8 @@
 """What the postgres role promises, on two data nodes and a witness."""
 
+# testinfra ships no type information.
+# mypy: disable-error-code="import-untyped"
+
 from __future__ import annotations
 
 import json
