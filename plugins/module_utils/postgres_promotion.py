@@ -85,7 +85,7 @@ def loss(case: Case) -> str:
     behind = max(0, case.primary.position - case.standby.position)
     return (
         f"Every write that was acknowledged after {case.since} is lost: {case.primary.name} has gone on alone since "
-        f"then ({case.seconds:.0f} s ago). As far as {case.primary.name} reported (last {case.primary.age:.0f} s ago, at "
+        f"then ({case.seconds:.0f} s ago). As far as {case.primary.name} reported ({case.primary.age:.0f} s ago, at "
         f"{case.primary.lsn}), {case.standby.name} at {case.standby.lsn} lacks at least {size(behind)} of WAL."
     )
 
