@@ -20,7 +20,7 @@ The platform is up.
   list       {curl} 'https://{name}/products/?size=2'
   register   {curl} -H 'Content-Type: application/json' \\
                -d '{person}' https://{name}/users/register
-  services   ansible-playbook playbooks/service.yml -e service=orders -e action=ps
+  services   ansible-playbook playbooks/service.yml -e service=orders -e verb=ps
   a host     ./lab/lab ssh msk-data1
 Break something, and place an order meanwhile:
   ./lab/lab kill msk-data1      # the database's host loses its power; ./lab/lab boot msk-data1 brings it back

@@ -132,7 +132,7 @@ def main() -> None:
             msg="These do not answer as they should:\n  "
             + "\n  ".join(lines)
             + "\nNext: on that edge, `journalctl -u nginx"
-            " -u haproxy -n 50`; then `ansible-playbook playbooks/service.yml -e service=NAME -e action=ps`.",
+            " -u haproxy -n 50`; then `ansible-playbook playbooks/service.yml -e service=NAME -e verb=ps`.",
             answers=answers,
         )
     module.exit_json(changed=False, answers=answers)
