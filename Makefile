@@ -43,7 +43,7 @@ unit: setup ## Run the unit tests (seconds), also those of the applications
 
 .PHONY: e2e
 e2e: setup ## Make a lab from nothing, deploy, break it and check every promise
-	@$(PYTEST) tests/e2e -v
+	@$(PYTEST) tests/e2e -v -s
 
 .PHONY: lab-test
 lab-test: setup ## Test the lab itself, on a small lab of its own
@@ -55,7 +55,7 @@ molecule: setup ## Test the roles on hosts of their own; one of them with ROLE=n
 
 .PHONY: faults
 faults: setup ## Run every fault five times on the running lab and print a table (about two hours)
-	@$(PYTEST) tests/faults -v
+	@$(PYTEST) tests/faults -v -s
 
 .PHONY: bench
 bench: setup ## Measure deploys, second runs and the idle lab; prints figures
