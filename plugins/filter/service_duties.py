@@ -12,7 +12,8 @@ name: service_duties
 short_description: Which host does for a service what only one host does
 description:
   - Given the views of all hosts and the hosts of this run, returns for one host the services whose databases it
-    migrates (it is the first of the run's hosts that run them), and those that no other host of the run runs.
+    migrates (it is the inventory's first among the run's hosts that run them), and those that no other host of the
+    run runs.
 options:
   _input:
     description: C(platform.views), per host with its C(services).
@@ -23,7 +24,7 @@ options:
     type: str
     required: true
   hosts:
-    description: The hosts of this run, in order.
+    description: The hosts of this run.
     type: list
     elements: str
     required: true
@@ -45,10 +46,14 @@ _value:
 def service_duties(
     views: Mapping[str, Mapping[str, Any]], host: str, hosts: Sequence[str]
 ) -> dict[str, list[str]]:
-    """Return `migrate` and `alone` of a host."""
+    """Return `migrate` and `alone` of a host.
+
+    The order is that of the views, the inventory's: a group that is made during a run has its hosts in the order in
+    which they happened to answer, and the duty to migrate would move from run to run.
+    """
     running: dict[str, list[str]] = {}
-    for name in hosts:
-        for service in views[name]["services"] if name in views else ():
+    for name in views:
+        for service in views[name]["services"] if name in hosts else ():
             running.setdefault(str(service["name"]), []).append(str(name))
     return {
         "migrate": [service for service, places in running.items() if places[0] == host],

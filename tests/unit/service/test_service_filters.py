@@ -29,3 +29,7 @@ def test_table():
     lines = service_table({"app1": [{**row, "since": "now", "memory": "5 MiB", "note": ""}], "app2": []})
     assert lines[0].split() == ["HOST", "INSTANCE", "STATE", "REVISION", "RELEASE", "SINCE", "MEMORY", "NOTE"]
     assert lines[1] == "app1  users@1   active  abc       def      now    5 MiB"
+
+
+def test_the_duty_does_not_move_with_the_order_of_the_run():
+    assert service_duties(VIEWS, "app1", ["app2", "app1"])["migrate"] == ["users", "orders"]
