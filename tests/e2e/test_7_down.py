@@ -13,8 +13,11 @@ def machine_state():
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
 
     return {
+        # A defunct process has ended; the machine's init collects it when it gets to it.
         "processes": [
-            p for p in lines("ps", "axww", "-o", "args=") if "systemd-nspawn" in p or "tandem-lab" in p
+            line
+            for line in lines("ps", "axww", "-o", "args=")
+            if ("systemd-nspawn" in line or "tandem-lab" in line) and "<defunct>" not in line
         ],
         "namespaces": [n for n in lines("ip", "netns") if "tandem" in n],
         "mounts": [m for m in Path("/proc/self/mounts").read_text().splitlines() if "tandem" in m],
