@@ -28,7 +28,13 @@ def test_check_on_fresh_hosts_predicts_and_touches_nothing(lab, logs, request):
         lab.run(host, ["touch", "/run/before"]).check_returncode()
     run = playbook("site.yml", "--check", "--diff", log=logs / "check-fresh.log")
     assert run.rc == 0, run.output[-4000:]
-    for predicted in ("postgresql-17", "haproxy.cfg", "nginx.conf", "/etc/tandem/services/users/revisions", "tandem-postgres"):
+    for predicted in (
+        "postgresql-17",
+        "haproxy.cfg",
+        "nginx.conf",
+        "/etc/tandem/services/users/revisions",
+        "tandem-postgres",
+    ):
         assert predicted in run.output, f"the prediction does not name {predicted}"
     assert all(run.changed[host] > 0 for host in platform if "obs" not in host), run.hosts_changed
     touched = {host: files for host in platform if (files := new_files(lab, host))}
