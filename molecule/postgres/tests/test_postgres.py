@@ -56,16 +56,25 @@ def states(on: Callable[[str], Any]) -> dict[str, str]:
 
 
 def primary_at_rest(on: Callable[[str], Any], timeout: float = 60) -> str:
-    """Name of the primary, as soon as both nodes are at rest and the standby streams."""
+    """Name of the primary, as soon as both nodes are at rest and the standby streams.
+
+    A node that is just starting again refuses connections before the monitor knows: that is unrest, not an end.
+    """
     end = time.monotonic() + timeout
     while True:
         found = states(on)
-        if sorted(found.values()) == ["primary", "secondary"]:
-            name = next(node for node, state in found.items() if state == "primary")
-            if sql(on(name), "select count(*) from pg_stat_replication where state = 'streaming'") == "1":
-                return name
-        assert time.monotonic() < end, found
+        name = next((name for name, state in found.items() if state == "primary"), None)
+        if name and sorted(found.values()) == ["primary", "secondary"] and streams(on(name)):
+            return name
+        assert time.monotonic() < end, f"no primary with a standby at rest within {timeout} s: {found}"
         time.sleep(0.3)
+
+
+def streams(host: Any) -> bool:
+    """Whether the host's Postgres answers and has its standby streaming."""
+    statement = "select count(*) from pg_stat_replication where state = 'streaming'"
+    result = host.run(f"cd / && runuser -u postgres -- psql -X -At -p 5432 -c {json.dumps(statement)}")
+    return result.rc == 0 and str(result.stdout).strip() == "1"
 
 
 def test_one_primary_and_one_synchronous_standby(on: Callable[[str], Any]) -> None:
