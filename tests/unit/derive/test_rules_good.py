@@ -74,7 +74,7 @@ def pools_that_just_fit(case):
 
 
 def safe_timeouts_of_ones_own(case):
-    case.platform["platform_timeouts"] = {"profile": "fast", "postgres": {"wal_sender_timeout_ms": 3500}}
+    case.platform["platform_timeouts"] = {"profile": "fast", "postgres": {"wal_sender_timeout_ms": 3400}}
 
 
 def addresses_apart_from_ssh(case):
