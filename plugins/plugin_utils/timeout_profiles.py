@@ -32,6 +32,8 @@ class PostgresTimeouts(Strict):
     wal_sender_timeout_ms: Milliseconds
     wal_receiver_timeout_ms: Milliseconds
     wal_retrieve_retry_interval_ms: Milliseconds
+    # A promotion ends with a checkpoint, which took 2.0 s of the 2.5 s below after five minutes without one.
+    checkpoint_timeout_s: Annotated[int, Field(ge=30, le=3600)]
     # A walreceiver's connect has no timeout of its own; with more, resync after healing took up to 35 s.
     tcp_syn_retries: Count = 2
     stall_guard_wait_s: Seconds  # the guard acts when the standby has not streamed for so long
@@ -99,6 +101,7 @@ FAST = Profile(
         wal_sender_timeout_ms=2500,
         wal_receiver_timeout_ms=2500,
         wal_retrieve_retry_interval_ms=500,
+        checkpoint_timeout_s=60,
         stall_guard_wait_s=4,
     ),
     client=ClientTimeouts(
@@ -133,6 +136,7 @@ NORMAL = Profile(
         wal_sender_timeout_ms=5000,
         wal_receiver_timeout_ms=5000,
         wal_retrieve_retry_interval_ms=500,
+        checkpoint_timeout_s=120,
         stall_guard_wait_s=6,
     ),
     client=FAST.client,
@@ -162,6 +166,7 @@ WIDE = Profile(
         wal_sender_timeout_ms=10_000,
         wal_receiver_timeout_ms=10_000,
         wal_retrieve_retry_interval_ms=1000,
+        checkpoint_timeout_s=300,
         stall_guard_wait_s=12,
     ),
     client=ClientTimeouts(

@@ -12,6 +12,7 @@ Prints one JSON object a line:
   {"kind": "gaveup", "key", "email", "t", "why"}                   an order without an answer: its outcome is unknown
   {"kind": "orders", "email", "ids"}                               verify: what the shop lists
 It ends before its time when the file /run/RUN.stop is made.
+A request that was not answered is sent again to the next edge: after what Retry-After says, or after a short pause.
 Operations start at their planned time whether or not earlier ones have ended, so a stall is seen in full.
 """
 
@@ -79,8 +80,8 @@ class Shop:
         path: str,
         body: Any = None,
         headers: dict[str, str] | None = None,
-    ) -> tuple[int | None, Any]:
-        """Send one request; status None means that no whole answer came."""
+    ) -> tuple[int | None, Any, float]:
+        """Send one request; return status (None: no whole answer came), JSON and the pause (s) before a repetition."""
         with self.lock:
             connection = self.idle[edge].pop() if self.idle[edge] else None
         fresh = connection is None
@@ -111,17 +112,18 @@ class Shop:
                 ms=ms_since(started),
                 error=f"{type(error).__name__}: {error}",
             )
-            return None, None
+            return None, None, RETRY_PAUSE
         if answer.will_close:
             connection.close()
         else:
             with self.lock:
                 self.idle[edge].append(connection)
         self.say(kind="attempt", op=op, edge=edge, t=started, ms=ms_since(started), status=answer.status)
+        pause = float(answer.headers.get("Retry-After") or RETRY_PAUSE)
         try:
-            return answer.status, json.loads(raw) if raw else None
+            return answer.status, json.loads(raw) if raw else None, pause
         except ValueError:
-            return answer.status, None
+            return answer.status, None, pause
 
     def until_answered(
         self,
@@ -137,11 +139,11 @@ class Shop:
         turn = first_edge
         while time.monotonic() < deadline:
             edge = self.addresses[turn % len(self.addresses)]
-            status, answer = self.attempt(op, edge, method, path, body, headers)
+            status, answer, pause = self.attempt(op, edge, method, path, body, headers)
             if status is not None and status < 500 and status != 429:
                 return status, answer
             turn += 1
-            time.sleep(RETRY_PAUSE)
+            time.sleep(pause)
         raise Failed(f"{method} {path}: no answer within {GIVE_UP_AFTER} s")
 
 
