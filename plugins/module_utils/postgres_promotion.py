@@ -24,7 +24,13 @@ NODE_SQL = """
 select nodename, nodehost, reportedstate::text, health, extract(epoch from clock_timestamp() - reporttime)::float8,
        reportedlsn::text, (reportedlsn - '0/0')::bigint
 from pgautofailover.node where formationid = 'default' and nodename = %s"""
-PROMOTE_SQL = "select pgautofailover.set_node_candidate_priority('default', %s, %s)"
+# Not by set_node_candidate_priority: where the primary last reported wait_primary, that function moves it to
+# apply_settings, from where 2.2 never fails over.
+PROMOTE_SQL = "update pgautofailover.node set candidatepriority = %s where formationid = 'default' and nodename = %s"
+# 2.2 promotes nobody that is further behind than this many bytes; its own limit is 16 MiB.
+ANY_LAG_SQL = "alter system set pgautofailover.promote_wal_log_threshold = 2147483647"
+USUAL_LAG_SQL = "alter system reset pgautofailover.promote_wal_log_threshold"
+RELOAD_SQL = "select pg_reload_conf()"
 
 
 @dataclass(frozen=True)
@@ -112,6 +118,21 @@ def refusal(case: Case, confirm: str) -> str | None:
     if case.standby.health != 1 or case.standby.age > PRESENT_S:
         return f"{case.standby.name} does not answer the monitor (last report {case.standby.age:.0f} s ago)."
     return None
+
+
+def promote(ask: Ask, case: Case, wait: Callable[[Callable[[], bool | None]], bool | None]) -> bool:
+    """Make the standby a candidate, however far it is behind, and wait; True when it takes writes.
+
+    `wait` calls its argument until that returns True or the time is over.
+    """
+    ask(ANY_LAG_SQL, ())
+    try:
+        ask(RELOAD_SQL, ())
+        ask(PROMOTE_SQL, (case.priority, case.standby.name))
+        return bool(wait(lambda: leads(ask, case.standby.name) or None))
+    finally:
+        ask(USUAL_LAG_SQL, ())
+        ask(RELOAD_SQL, ())
 
 
 def leads(ask: Ask, name: str) -> bool:

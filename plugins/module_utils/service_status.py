@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from . import service_host
 from .instances_systemd import Instance, Systemd
 
 RELEASE = re.compile(r"/releases/([0-9a-f]+)/")
-CALL_SECONDS = 60
 PAGE = 4096
 
 
@@ -81,21 +79,3 @@ def _children(pid: int) -> list[int]:
     except OSError:
         return []
     return [int(child) for child in text.split()]
-
-
-def log_lines(names: Sequence[str], count: int) -> list[str]:
-    """Return the last lines of the services' own logs and of what systemd says about their units."""
-    if count <= 0:
-        return []
-    lines: list[str] = []
-    for name in names:
-        what = [f"--lines={count}", f"--namespace=+{name}", f"--unit={name}@*", f"--unit={name}-migrate"]
-        done = subprocess.run(
-            ["journalctl", "--no-pager", "--quiet", "--output=short-iso", *what],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=CALL_SECONDS,
-        )
-        lines += done.stdout.splitlines()
-    return lines

@@ -8,6 +8,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.tandem.platform.plugins.module_utils import postgres_host as host
 from ansible_collections.tandem.platform.plugins.module_utils import postgres_promotion as promotion
@@ -69,7 +72,11 @@ def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     try:
         connection = host.connect(host.local_dsn(module.params["port"], "pg_auto_failover"))
-        case = promotion.read(lambda sql, given: host.query(connection, sql, given))
+
+        def ask(sql: str, given: Sequence[Any]) -> list[tuple[Any, ...]]:
+            return host.query(connection, sql, given)
+
+        case = promotion.read(ask)
     except host.HostError as error:
         module.fail_json(msg=f"No promotion, the monitor can't be asked: {error}")
     except promotion.NoCase as reason:
@@ -81,10 +88,8 @@ def main() -> None:
     if refusal:
         module.fail_json(msg=f"No promotion: {refusal} Nothing was changed.", loss=loss)
     try:
-        host.query(connection, promotion.PROMOTE_SQL, (case.standby.name, case.priority))
-        done = host.wait_for(
-            lambda: promotion.leads(lambda sql, given: host.query(connection, sql, given), confirm) or None,
-            module.params["timeout"],
+        done = promotion.promote(
+            ask, case, lambda condition: host.wait_for(condition, module.params["timeout"])
         )
     except host.HostError as error:
         module.fail_json(msg=f"The promotion of {confirm} was not completed: {error}", loss=loss)

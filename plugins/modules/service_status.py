@@ -1,14 +1,13 @@
 #!/usr/bin/python
 # Copyright The Tandem authors
 # SPDX-License-Identifier: Apache-2.0
-"""Tell which instances of services run on a host, or show the end of their logs."""
+"""Tell which instances of services run on a host."""
 
 # Ansible ships no type information; everything with types lives in module_utils.
 # mypy: disable-error-code="import-untyped"
 
 from __future__ import annotations
 
-import subprocess
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -17,7 +16,7 @@ from ansible_collections.tandem.platform.plugins.module_utils.instances_systemd 
 
 DOCUMENTATION = r"""
 module: service_status
-short_description: Tell which instances of services run on a host, or show the end of their logs
+short_description: Tell which instances of services run on a host
 description:
   - Reads only.
 options:
@@ -26,10 +25,6 @@ options:
     type: list
     elements: str
     required: true
-  lines:
-    description: Return that many last lines of the services' logs, too.
-    type: int
-    default: 0
 author:
   - The Tandem authors
 """
@@ -46,28 +41,19 @@ instances:
   type: list
   elements: dict
   returned: always
-lines:
-  description: The end of the logs, oldest line first.
-  type: list
-  elements: str
-  returned: always
 """
 
 
 def main() -> None:
     """Read and tell."""
     module = AnsibleModule(
-        argument_spec={
-            "names": {"type": "list", "elements": "str", "required": True},
-            "lines": {"type": "int", "default": 0},
-        },
+        argument_spec={"names": {"type": "list", "elements": "str", "required": True}},
         supports_check_mode=True,
     )
     result: dict[str, Any] = {"changed": False}
     try:
         result["instances"] = service_status.rows(module.params["names"], Systemd())
-        result["lines"] = service_status.log_lines(module.params["names"], module.params["lines"])
-    except (SystemdError, service_host.HostError, OSError, subprocess.TimeoutExpired) as error:
+    except (SystemdError, service_host.HostError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)
 

@@ -59,6 +59,11 @@ def boot(lab: Lab, host: str) -> None:
     lab.wait(host)
 
 
+def signal(lab: Lab, host: str, name: str) -> None:
+    """Send a signal to every process of a host's Postgres, but not to its keeper."""
+    lab.run(host, ["pkill", f"-{name}", "-x", "postgres"], timeout=20).check_returncode()
+
+
 def heal(lab: Lab, _primary: str, _standby: str) -> None:
     """Undo a fault of the network."""
     lab.heal()
@@ -69,6 +74,9 @@ FAULTS = {
     for fault in (
         Fault("kill-primary", lambda lab, p, s: lab.kill(p), lambda lab, p, s: boot(lab, p)),
         Fault("power-loss-primary", lambda lab, p, s: lab.power_loss(p), lambda lab, p, s: boot(lab, p)),
+        Fault(
+            "hang-primary", lambda lab, p, s: signal(lab, p, "STOP"), lambda lab, p, s: signal(lab, p, "CONT")
+        ),
         Fault("kill-standby", lambda lab, p, s: lab.kill(s), lambda lab, p, s: boot(lab, s)),
         Fault("cut-primary-site", lambda lab, p, s: lab.cut(site(p)), heal),
         Fault("cut-link-datacenters", lambda lab, p, s: lab.cut_link("msk", "spb"), heal),

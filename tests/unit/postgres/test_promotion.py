@@ -80,3 +80,43 @@ def test_every_doubt_refuses(case: promotion.Case, confirm: str, reason: str) ->
 @pytest.mark.parametrize(("count", "said"), [(0, "0 bytes"), (1024, "1.0 KiB"), (5 << 30, "5.0 GiB")])
 def test_sizes_are_for_humans(count: int, said: str) -> None:
     assert promotion.size(count) == said
+
+
+class Monitor:
+    """Keeps what it was told, in order; says that the standby leads after so many questions."""
+
+    def __init__(self, leads_after: int, fails_at: str = "") -> None:
+        self.told: list[tuple[str, tuple[Any, ...]]] = []
+        self.left = leads_after
+        self.fails_at = fails_at
+
+    def __call__(self, sql: str, arguments: Any) -> list[tuple[Any, ...]]:
+        if sql == promotion.NODE_SQL:
+            self.left -= 1
+            return [("spb", "10.62.0.31", "wait_primary" if self.left <= 0 else "secondary", 1, 0.1, "0/0", 0)]
+        self.told.append((sql, tuple(arguments)))
+        if sql == self.fails_at:
+            raise RuntimeError("connection lost")
+        return []
+
+
+def wait_thrice(condition: Any) -> bool | None:
+    return any(condition() for _ in range(3)) or None
+
+
+AROUND = [(promotion.ANY_LAG_SQL, ()), (promotion.RELOAD_SQL, ())]
+AFTERWARDS = [(promotion.USUAL_LAG_SQL, ()), (promotion.RELOAD_SQL, ())]
+
+
+@pytest.mark.parametrize(("leads_after", "done"), [(1, True), (3, True), (4, False)])
+def test_the_limit_of_the_lag_is_lifted_only_for_the_promotion(leads_after: int, done: bool) -> None:
+    monitor = Monitor(leads_after)
+    assert promotion.promote(monitor, CASE, wait_thrice) is done
+    assert monitor.told == [*AROUND, (promotion.PROMOTE_SQL, (50, "spb")), *AFTERWARDS]
+
+
+def test_the_limit_of_the_lag_comes_back_after_a_failure() -> None:
+    monitor = Monitor(1, fails_at=promotion.PROMOTE_SQL)
+    with pytest.raises(RuntimeError):
+        promotion.promote(monitor, CASE, wait_thrice)
+    assert monitor.told[-2:] == AFTERWARDS

@@ -9,6 +9,7 @@ from ansible_collections.tandem.platform.plugins.module_utils import (
     instances_verbs,
     service_cleanup,
     service_host,
+    service_logs,
     service_migrations,
     service_releases,
     service_status,
@@ -121,7 +122,7 @@ def host(tmp_path, monkeypatch):
     program.parent.mkdir()
     program.write_text(SYSTEMCTL.format(python=os.sys.executable, state=str(host.state)))
     journal = tmp_path / "bin/journalctl"
-    journal.write_text('#!/bin/sh\necho "journal $*"\n')
+    journal.write_text('#!/bin/sh\necho "journal $*"\necho "-- cursor: s=1;i=2"\n')
     for path in (program, journal):
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
@@ -292,9 +293,21 @@ def test_rows_tell_what_runs(host):
 
 
 def test_log_lines_are_of_the_services_own_journal(host):
-    (line,) = service_status.log_lines(["users"], 7)
-    assert "--lines=7 --namespace=+users --unit=users@* --unit=users-migrate" in line
-    assert service_status.log_lines(["users"], 0) == []
+    lines, end = service_logs.read("users", 7)
+    assert "--lines=7 --namespace=+users --unit=users@* --unit=users-migrate" in lines[0]
+    assert (len(lines), end) == (1, "s=1;i=2")
+
+
+def test_log_lines_go_on_where_they_ended(host):
+    (line,), _ = service_logs.read("users", 7, after="s=1;i=2")
+    assert "--after-cursor=s=1;i=2" in line
+    assert "--lines" not in line
+
+
+def test_an_unreadable_journal_is_an_error(host):
+    (host.folder / "bin/journalctl").write_text("#!/bin/sh\necho 'no such namespace' >&2\nexit 1\n")
+    with pytest.raises(service_logs.LogError, match="no such namespace"):
+        service_logs.read("users", 7)
 
 
 @pytest.fixture
