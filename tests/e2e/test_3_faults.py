@@ -7,15 +7,13 @@ import pytest
 from tests.support.faults import FAULTS, run_fault
 from tests.support.playbook import playbook
 
-PROMISE = 12.0  # seconds: profile `fast`, any single fault (docs/postgres.md)
 
-
-@pytest.mark.parametrize("name", ["kill-primary", "cut-primary-site"])
+@pytest.mark.parametrize("name", ["switchover", "kill-primary", "cut-primary-site"])
 def test_orders_survive(lab, logs, name):
     outcome = run_fault(lab, FAULTS[name], logs / f"fault-{name}-{int(time.time())}.log")
     print(outcome.line())
     assert outcome.contradictions == []
-    assert outcome.write_gap <= PROMISE, outcome.line()
+    assert outcome.write_gap <= FAULTS[name].promise, outcome.line()
 
 
 def test_the_rejoined_platform_is_converged(lab, logs):

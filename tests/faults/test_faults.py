@@ -7,7 +7,6 @@ import pytest
 from tests.support.faults import FAULTS, run_fault
 
 REPEATS = 5
-PROMISE = 12.0
 # One copy serves alone while the datacenters cannot see each other; clients beside the standby are moved by DNS.
 ROWS = []
 
@@ -30,4 +29,4 @@ def test_fault(lab, logs, name, turn):
     ROWS.append(outcome.line())
     print(outcome.line())
     assert outcome.contradictions == []
-    assert outcome.write_gap <= PROMISE
+    assert outcome.write_gap <= FAULTS[name].promise, outcome.line()

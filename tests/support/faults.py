@@ -10,6 +10,7 @@ from pathlib import Path
 from lab import Lab
 from tests.support.cluster import primary, standby, wait_settled
 from tests.support.load import Load
+from tests.support.playbook import playbook
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class Fault:
     """A fault: how it begins and how it is undone, given the lab, the primary and the standby.
 
     hold: seconds between the two, under load. total: seconds of load.
+    promise: seconds without a successful write that profile `fast` allows (docs/postgres.md).
     """
 
     name: str
@@ -24,6 +26,7 @@ class Fault:
     end: Callable[[Lab, str, str], None]
     hold: float = 20.0
     total: float = 40.0
+    promise: float = 12.0
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,12 @@ def signal(lab: Lab, host: str, name: str) -> None:
     lab.run(host, ["pkill", f"-{name}", "-x", "postgres"], timeout=20).check_returncode()
 
 
+def switch_over(_lab: Lab, _primary: str, _standby: str) -> None:
+    """Move the primary on purpose, as an operator does."""
+    run = playbook("playbooks/postgres_switchover.yml")
+    assert run.rc == 0, run.output[-3000:]
+
+
 def heal(lab: Lab, _primary: str, _standby: str) -> None:
     """Undo a fault of the network."""
     lab.heal()
@@ -86,6 +95,7 @@ FAULTS = {
             "kill-app-host", lambda lab, p, s: lab.kill("msk-app1"), lambda lab, p, s: boot(lab, "msk-app1")
         ),
         Fault("kill-edge", lambda lab, p, s: lab.kill("msk-edge1"), lambda lab, p, s: boot(lab, "msk-edge1")),
+        Fault("switchover", switch_over, lambda lab, p, s: None, hold=5, promise=2.0),
         Fault("kill-witness", lambda lab, p, s: lab.kill("wit1"), lambda lab, p, s: boot(lab, "wit1")),
     )
 }

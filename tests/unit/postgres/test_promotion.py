@@ -93,7 +93,9 @@ class Monitor:
     def __call__(self, sql: str, arguments: Any) -> list[tuple[Any, ...]]:
         if sql == promotion.NODE_SQL:
             self.left -= 1
-            return [("spb", "10.62.0.31", "wait_primary" if self.left <= 0 else "secondary", 1, 0.1, "0/0", 0)]
+            return [
+                ("spb", "10.62.0.31", "wait_primary" if self.left <= 0 else "secondary", 1, 0.1, "0/0", 0)
+            ]
         self.told.append((sql, tuple(arguments)))
         if sql == self.fails_at:
             raise RuntimeError("connection lost")

@@ -1,0 +1,179 @@
+"""How fast the shop answers, one way beside the other, on one lab in one run."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lab import Lab
+from tests.support.load import Load
+from tests.support.playbook import ROOT
+
+PROGRAM = (Path(__file__).parent / "openload.py").read_text()
+APP, EDGE, USERS = "msk-app1", "msk-edge1", "world"
+DOOR_PORT, PRODUCTS_PORT = 7443, 5010
+# Each request differs, so that no cache answers it; services ignore the parameter.
+UNCACHED, CACHED = "/products/?size=5&x={n}", "/products/?size=5"
+P99_LIMIT_MS = 100.0
+RUN_SECONDS = 5
+STATED_RATE = 100.0
+INSTANCE_MEMORY = r"""
+for unit in users@1 products@1 orders@1 frontend@1; do
+  main=$(systemctl show --property=MainPID --value $unit)
+  [ "$main" != 0 ] || continue
+  cat /proc/$main/smaps_rollup $(pgrep -P $main | sed 's#.*#/proc/&/smaps_rollup#') |
+    awk -v unit=$unit '/^Pss:/ {sum += $2} END {printf "%s %d MiB\n", unit, sum / 1024}'
+done"""
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to the shop: from which host, to where, asking for what."""
+
+    title: str
+    source: str
+    address: str
+    port: int
+    name: str
+    path: str
+    headers: dict[str, str] = field(default_factory=dict)
+    tls: dict[str, str] | None = None
+
+    def run(self, lab: Lab, rate: float) -> dict[str, Any]:
+        """Load it at a rate (1/s) and return the figures of openload."""
+        config = {
+            "address": self.address,
+            "port": self.port,
+            "name": self.name,
+            "paths": [self.path],
+            "headers": self.headers,
+            "tls": self.tls,
+            "rate": rate,
+            "seconds": RUN_SECONDS,
+        }
+        done = lab.run(self.source, ["python3", "-c", PROGRAM, json.dumps(config)], timeout=60)
+        done.check_returncode()
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+
+    def keeps_up(self, lab: Lab, rate: float) -> bool:
+        """Whether every request at this rate is answered, and 99 % of them within the limit."""
+        found = self.run(lab, rate)
+        return bool(found["ok"] == found["planned"] and found["p99"] <= P99_LIMIT_MS)
+
+    def capacity(self, lab: Lab) -> float:
+        """The highest rate (1/s) that it keeps up with, to about 4 %."""
+        low, high = 0.0, 100.0
+        while self.keeps_up(lab, high):
+            low, high = high, high * 1.5
+        while high - low > 0.04 * high:
+            middle = (low + high) / 2
+            low, high = (middle, high) if self.keeps_up(lab, middle) else (low, middle)
+        return low
+
+
+def ways(lab: Lab) -> list[Way]:
+    """The ways of an uncached request, from the shortest to the whole."""
+    env = lab.env()
+    authority = Path(env["ca_file"]).read_text()
+    app, edge = (env["hosts"][host]["address"] for host in (APP, EDGE))
+    own = "/etc/tandem/tls/haproxy/bundle.pem"
+    internal = lab.run(EDGE, ["cat", "/etc/tandem/tls/ca.pem"]).stdout
+    door_tls = {"ca": internal, "certificate": own, "key": own}
+    return [
+        Way("bare gunicorn, from its own host", APP, "127.0.0.1", PRODUCTS_PORT, "products", UNCACHED),
+        Way(
+            "through its host's door (mutual TLS)",
+            EDGE,
+            app,
+            DOOR_PORT,
+            APP,
+            UNCACHED,
+            {"X-Tandem-Service": "products"},
+            door_tls,
+        ),
+        Way(
+            "through NGINX and HAProxy, not cached",
+            USERS,
+            edge,
+            443,
+            env["public_names"][0],
+            UNCACHED,
+            tls={"ca": authority},
+        ),
+    ]
+
+
+def report_ways(lab: Lab) -> None:
+    """Print rate and latency of each way, and the rate as a share of the first's."""
+    first = 0.0
+    for way in ways(lab):
+        best = way.capacity(lab)
+        first = first or best
+        stated = way.run(lab, STATED_RATE)
+        print(
+            f"{way.title:40} {best:6.0f}/s with p99 <= {P99_LIMIT_MS:.0f} ms ({best / first:4.0%} of the first); "
+            f"at {STATED_RATE:.0f}/s p50 {stated['p50']} ms, p99 {stated['p99']} ms"
+        )
+
+
+def report_saturated(lab: Lab, title: str, path: str) -> None:
+    """Print what one edge delivers of one path when it is asked without a pause, by wrk on the users' host."""
+    env = lab.env()
+    url = f"https://{env['public_names'][0]}{path}"
+    edge = env["hosts"][EDGE]["address"]
+    script = (
+        f"grep -q ' {env['public_names'][0]} #bench' /etc/hosts || echo '{edge} {env['public_names'][0]} #bench' >> /etc/hosts; "
+        f"wrk -t1 -c32 -d{RUN_SECONDS}s --latency {url}; sed -i '/#bench/d' /etc/hosts"
+    )
+    said = lab.run(USERS, ["sh", "-c", script], timeout=60).stdout
+    rate, p50, p99 = (
+        re.search(pattern, said) for pattern in (r"Requests/sec:\s+(\S+)", r"50%\s+(\S+)", r"99%\s+(\S+)")
+    )
+    if not (rate and p50 and p99) or "Non-2xx" in said:
+        raise SystemExit(f"wrk on {path}: {said}")
+    print(f"{title:40} {float(rate[1]):6.0f}/s saturated, p50 {p50[1]}, p99 {p99[1]}")
+
+
+def report_handshakes(lab: Lab) -> None:
+    """Print TLS handshakes a second, new and resumed, one after the other."""
+    edge = lab.env()["hosts"][EDGE]["address"]
+    for title, option in (("new", "-new"), ("resumed", "-reuse")):
+        command = ["openssl", "s_time", "-connect", f"{edge}:443", "-time", "3", option]
+        said = lab.run(USERS, command, timeout=30).stdout
+        found = re.findall(r"(\d+) connections in (\d+) real seconds", said)
+        if not found:
+            raise SystemExit(f"openssl s_time: {said}")
+        count, seconds = found[-1]
+        print(f"TLS handshakes, {title:24} {int(count) / int(seconds):6.0f}/s, one client")
+
+
+def report_checkout(lab: Lab, logs: Path) -> None:
+    """Print the latency of whole orders at a stated rate."""
+    with Load(lab, logs / "checkout.log", seconds=20, orders=10, reads=0, users=100) as load:
+        pass
+    ledger = load.ledger
+    print(
+        f"checkout at 10/s: p50 {ledger.percentile('checkout', 0.5):.0f} ms, "
+        f"p99 {ledger.percentile('checkout', 0.99):.0f} ms, {len(ledger.failures())} failures"
+    )
+
+
+def report(lab: Lab) -> None:
+    """Measure all; the lab is deployed and nothing else runs."""
+    logs = ROOT / ".cache" / "bench"
+    lab.run(
+        USERS, ["sh", "-c", "command -v wrk || apt-get install -y -qq wrk openssl >/dev/null"], timeout=120
+    ).check_returncode()
+    report_ways(lab)
+    report_saturated(lab, "through NGINX and HAProxy, cached", CACHED)
+    report_handshakes(lab)
+    report_checkout(lab, logs)
+    print(lab.run(APP, ["sh", "-c", INSTANCE_MEMORY], timeout=30).stdout, end="")
+
+
+if __name__ == "__main__":
+    report(Lab())
