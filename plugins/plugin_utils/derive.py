@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .gateway_rules import check_gateway
 from .inventory import Groups, HostVariables, Inventory, read_inventory
 from .pools import check_pools
 from .problems import Problem, Report, did_you_mean, listing
@@ -66,6 +67,7 @@ def derive(inputs: Inputs, files: ProjectFiles) -> Derivation:
         check_postgres(inventory, platform, report)
         check_services(catalog, inventory, report)
         check_files(catalog, platform.project_dir, files, report)
+        check_gateway(platform.gateway, catalog, report)
         check_pools(catalog, inventory, platform, report)
         if profile is not None and not report.problems:
             result = _views(platform, profile, catalog, inventory, report.warnings)
@@ -99,7 +101,7 @@ def _views(
                 "etc_hosts": etc_hosts,
                 "certificates": certificates_view(host, platform),
                 "services": service_views(host, catalog, inventory, platform, profile.client),
-                "haproxy": haproxy_view(host, catalog, inventory),
+                "haproxy": haproxy_view(host, catalog, inventory, platform.gateway),
                 "nginx": nginx_view(host, platform),
             }
             for name, host in inventory.hosts.items()
