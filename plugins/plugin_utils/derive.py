@@ -24,6 +24,7 @@ from .settings import HOST_VARIABLES, PREFIX, Platform, read_platform
 from .timeout_profiles import Profile
 from .timeouts import choose
 from .views_edge import haproxy_view, nginx_view, smoke_paths
+from .views_gateway import api_clients
 from .views_host import certificates_view, edge_certificate_view, etc_hosts_view, host_view
 from .views_postgres import postgres_view
 from .views_service import apps_view, service_views
@@ -110,6 +111,7 @@ def _views(
         "timeouts": profile.model_dump(),
         "services": {name: service.model_dump() for name, service in catalog.services.items()},
         "apps": apps_view(catalog, platform),
+        "api_clients": api_clients(platform.gateway),
         "smoke_paths": smoke_paths(catalog),
         # Ansible prints a result's "warnings" and keeps them to itself; "notices" are the same, as data.
         "warnings": list(warnings),

@@ -21,8 +21,13 @@ def gateway_view(gateway: Gateway) -> dict[str, Any]:
         if tokens is not None
         else None,
         "limits": gateway.limits.model_dump(),
-        "clients": [
-            {"name": name, "secret": client_secret(name), "requests": rate.requests, "per": rate.per}
-            for name, rate in sorted(gateway.clients.items())
-        ],
+        "clients": api_clients(gateway),
     }
+
+
+def api_clients(gateway: Gateway) -> list[dict[str, Any]]:
+    """Return the API clients by name: where their keys are, and their quotas."""
+    return [
+        {"name": name, "secret": client_secret(name), "requests": rate.requests, "per": rate.per}
+        for name, rate in sorted(gateway.clients.items())
+    ]

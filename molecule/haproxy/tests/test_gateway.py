@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -407,14 +409,15 @@ print(len(served), len(refused), statistics.median(calm), statistics.median(busy
 """
 
 
-def test_a_client_over_its_quota_does_not_slow_down_another(host: Any) -> None:
+def test_a_client_over_its_quota_does_not_slow_down_another(host: Any, capsys: Any) -> None:
     keys = " ".join((SECRETS / "gateway/clients" / name).read_text() for name in ("partner-a", "partner-b"))
     host.run("cat > /tmp/hammer.py <<'END'\n" + HAMMER + "END")
     words = host.check_output(f"echo '{keys}' | python3 /tmp/hammer.py").split()
     served, refused = int(words[0]), int(words[1])
     calm, busy, late = (float(word) for word in words[2:])
-    print(f"\nA: {served} served, {refused} refused")
-    print(f"B: median {calm:.1f} ms alone, {busy:.1f} ms beside A, then p95 {late:.1f} ms")
+    with capsys.disabled():
+        print(f"\nA: {served} served, {refused} refused")
+        print(f"B: median {calm:.1f} ms alone, {busy:.1f} ms beside A, then p95 {late:.1f} ms")
     assert served <= 40  # two windows at most
     assert refused > 200
     assert busy < 3 * calm + 5
@@ -440,6 +443,33 @@ def test_what_lies_on_the_host(sudo: Any, key: Key, next_key: Key) -> None:
         assert secret not in hashes
         assert sudo.run(f"grep -rq {secret} /etc").rc == 1
     assert sudo.run("grep -rlq 'PRIVATE KEY' /etc/haproxy").rc == 1
+
+
+# A key is taken away
+
+
+def converge(*options: str) -> str:
+    """Deploy the scenario again and return the recap."""
+    root = SECRETS.parents[2]
+    playbook = str(root / "molecule/haproxy/converge.yml")
+    command = ["ansible-playbook", f"--inventory={SECRETS.parent}", playbook, *options]
+    environment = os.environ | {"ANSIBLE_CONFIG": str(root / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.partition("PLAY RECAP")[2]
+
+
+def test_a_key_that_is_taken_away_no_longer_counts(sudo: Any, key: Key, next_key: Key) -> None:
+    file = sudo.file(f"{GATEWAY}/{next_key.id}.pem")
+    converge("-e", json.dumps({"molecule_token_secrets": ["services/users/jwt_key"]}))
+    try:
+        assert not file.exists
+        assert ask(sudo, PATH, bearer(key.token())).status == 200
+        assert "unknown key" in ask(sudo, PATH, bearer(next_key.token())).json["detail"]
+    finally:
+        converge()
+    assert file.exists
+    assert ask(sudo, PATH, bearer(next_key.token())).status == 200
 
 
 # What it costs
@@ -474,13 +504,14 @@ print(*(cost(with_tokens) for with_tokens in (False, True, False, True)))
 """
 
 
-def test_what_a_verification_costs(sudo: Any, key: Key) -> None:
+def test_what_a_verification_costs(sudo: Any, key: Key, capsys: Any) -> None:
     tokens = "\n".join(key.token(sub=f"subject-{number}") for number in range(300))
     sudo.run("cat > /tmp/cost.py <<'END'\n" + COST + "END")
     sudo.run("cat > /tmp/tokens <<'END'\n" + tokens + "\nEND")
     words = sudo.check_output("python3 /tmp/cost.py < /tmp/tokens").split()
     without, with_token = (min(float(word) for word in words[start::2]) for start in (0, 1))
     speed = sudo.run("openssl speed -seconds 2 ecdsap256").stdout.splitlines()
-    print(f"\nHAProxy's CPU per request: {without:.0f} us without a token, {with_token:.0f} us with one")
-    print("\n".join(line for line in speed if "ecdsa" in line or "sign" in line))
+    with capsys.disabled():
+        print(f"\nHAProxy's CPU per request: {without:.0f} us without a token, {with_token:.0f} us with one")
+        print("\n".join(line for line in speed if "ecdsa" in line or "sign" in line))
     assert with_token - without < 2000

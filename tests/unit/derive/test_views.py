@@ -286,6 +286,14 @@ def test_gateway(case):
     }
 
 
+def test_api_clients(case):
+    assert case.platform_views["api_clients"] == []
+    case.platform["platform_gateway"] = {"clients": {"partner": {"requests": 50, "per": 1}}}
+    assert case.platform_views["api_clients"] == [
+        {"name": "partner", "secret": "gateway/clients/partner", "requests": 50, "per": 1}
+    ]
+
+
 def test_the_key_of_the_gateway_is_the_one_that_the_service_signs_with(case):
     case.platform["platform_gateway"] = {
         "tokens": {"keys_of": "users/jwt_key", "issuer": "trial-users", "audience": "trial-shop"}
