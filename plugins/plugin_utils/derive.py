@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .gateway_rules import check_gateway
 from .inventory import Groups, HostVariables, Inventory, read_inventory
 from .pools import check_pools
 from .problems import Problem, Report, did_you_mean, listing
@@ -23,6 +24,7 @@ from .settings import HOST_VARIABLES, PREFIX, Platform, read_platform
 from .timeout_profiles import Profile
 from .timeouts import choose
 from .views_edge import haproxy_view, nginx_view, smoke_paths
+from .views_gateway import api_clients
 from .views_host import certificates_view, edge_certificate_view, etc_hosts_view, host_view
 from .views_postgres import postgres_view
 from .views_service import apps_view, service_views
@@ -66,6 +68,7 @@ def derive(inputs: Inputs, files: ProjectFiles) -> Derivation:
         check_postgres(inventory, platform, report)
         check_services(catalog, inventory, report)
         check_files(catalog, platform.project_dir, files, report)
+        check_gateway(platform.gateway, catalog, report)
         check_pools(catalog, inventory, platform, report)
         if profile is not None and not report.problems:
             result = _views(platform, profile, catalog, inventory, report.warnings)
@@ -99,7 +102,7 @@ def _views(
                 "etc_hosts": etc_hosts,
                 "certificates": certificates_view(host, platform),
                 "services": service_views(host, catalog, inventory, platform, profile.client),
-                "haproxy": haproxy_view(host, catalog, inventory),
+                "haproxy": haproxy_view(host, catalog, inventory, platform.gateway),
                 "nginx": nginx_view(host, platform),
             }
             for name, host in inventory.hosts.items()
@@ -108,6 +111,7 @@ def _views(
         "timeouts": profile.model_dump(),
         "services": {name: service.model_dump() for name, service in catalog.services.items()},
         "apps": apps_view(catalog, platform),
+        "api_clients": api_clients(platform.gateway),
         "smoke_paths": smoke_paths(catalog),
         # Ansible prints a result's "warnings" and keeps them to itself; "notices" are the same, as data.
         "warnings": list(warnings),

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from . import names
+from .gateway import Gateway
 from .problems import Report, counted, listing, shown
 from .project_files import ProjectFiles, absolute
 from .schema import Strict, read, wrong
@@ -141,6 +142,7 @@ class Platform(Strict):
     project_dir: Annotated[Folder, Field(examples=['platform_project_dir: "{{ inventory_dir }}/.."'])]
     postgres: Annotated[PostgresSettings, Field(default_factory=PostgresSettings)]
     edge_certificate: EdgeCertificate | None = None
+    gateway: Annotated[Gateway, Field(default_factory=Gateway)]
     apt_repositories: Annotated[list[Any], Field(default_factory=list)]
 
     @property

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from .gateway import Gateway
 from .inventory import Host, Inventory
 from .services import Catalog
 from .settings import Platform
+from .views_gateway import gateway_view
 from .views_postgres import own_site_first
 from .views_service import local_services
 
@@ -17,10 +19,10 @@ ROUTER_ADDRESS, ROUTER_PORT = "127.0.0.1", 8080
 LISTENER_ADDRESS = "127.0.0.2"  # apart from the instances' own 127.0.0.1, which may have the same port
 
 
-def haproxy_view(host: Host, catalog: Catalog, inventory: Inventory) -> dict[str, Any]:
+def haproxy_view(host: Host, catalog: Catalog, inventory: Inventory, gateway: Gateway) -> dict[str, Any]:
     """Return a host's router (edges), door and listeners (app hosts); null or empty where it has none."""
     return {
-        "router": _router(host, catalog, inventory) if host.has("edge") else None,
+        "router": _router(host, catalog, inventory, gateway) if host.has("edge") else None,
         "door": _door(host, catalog, inventory) if host.has("app") else None,
         "listeners": _listeners(host, catalog, inventory) if host.has("app") else [],
     }
@@ -35,7 +37,7 @@ def _servers(host: Host, service: str, catalog: Catalog, inventory: Inventory) -
     ]
 
 
-def _router(host: Host, catalog: Catalog, inventory: Inventory) -> dict[str, Any]:
+def _router(host: Host, catalog: Catalog, inventory: Inventory, gateway: Gateway) -> dict[str, Any]:
     return {
         "address": ROUTER_ADDRESS,
         "port": ROUTER_PORT,
@@ -51,6 +53,7 @@ def _router(host: Host, catalog: Catalog, inventory: Inventory) -> dict[str, Any
             for name, service in catalog.services.items()
             if service.routes
         ],
+        "gateway": gateway_view(gateway),
     }
 
 
@@ -61,6 +64,7 @@ def _door(host: Host, catalog: Catalog, inventory: Inventory) -> dict[str, Any]:
     return {
         "address": host.address,
         "port": DOOR_PORT,
+        "edges": [edge.name for edge in inventory.of("edge")],
         "services": [
             {
                 "name": name,

@@ -3,12 +3,18 @@
 import re
 
 import pytest
-from ansible_collections.tandem.platform.plugins.plugin_utils import catalog, settings, timeout_profiles
+from ansible_collections.tandem.platform.plugins.plugin_utils import (
+    catalog,
+    gateway,
+    settings,
+    timeout_profiles,
+)
 from ansible_collections.tandem.platform.plugins.plugin_utils.config_view import HOST_VIEWS, PLATFORM_VIEWS
 from ansible_collections.tandem.platform.plugins.plugin_utils.service_rules import PLATFORM_PORTS
 
 MODELS = [
     *(catalog.Service, catalog.Database, catalog.Limits, catalog.Logging, catalog.Secret),
+    *(gateway.Gateway, gateway.TokenSettings, gateway.RateLimits, gateway.Rate),
     *(settings.Site, settings.PostgresSettings, settings.EdgeCertificate),
     *(timeout_profiles.PostgresTimeouts, timeout_profiles.ClientTimeouts, timeout_profiles.HaproxyTimeouts),
 ]

@@ -14,11 +14,12 @@ EXAMPLES = ["three-hosts", "full"]
 
 @pytest.fixture
 def config(root):
-    """Run playbooks/config.yml and return its return code, its output, and what it printed as data."""
+    """Run playbooks/config.yml, or another, and return its return code, its output, and what it printed as data."""
 
-    def run(inventory, *options):
+    def run(inventory, *options, playbook="config"):
+        command = [sys.executable, "-m", "ansible", "playbook", f"-i{inventory}", f"playbooks/{playbook}.yml"]
         done = subprocess.run(
-            [sys.executable, "-m", "ansible", "playbook", f"-i{inventory}", "playbooks/config.yml", *options],
+            [*command, *options],
             cwd=root,
             env=os.environ | {"ANSIBLE_CONFIG": str(root / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0"},
             capture_output=True,
@@ -116,3 +117,24 @@ def test_warnings_are_printed_and_kept(config, broken):
     (notice,) = shown["notices"]
     assert notice.startswith("services_override.users.hosts: every host of group msk_only is in site msk")
     assert "[WARNING]: services_override.users.hosts" in output
+
+
+def test_api_clients_are_listed_without_their_keys(config, broken):
+    add(broken, platform_gateway={"clients": {name: {"requests": 20, "per": 10} for name in ("old", "new")}})
+    key = broken / ".secrets" / "gateway" / "clients" / "old"
+    key.parent.mkdir(parents=True)
+    key.write_text("the-key-itself")
+    code, output, _ = config(broken, playbook="api_clients")
+    assert code == 0, output
+    output = " ".join(output.split())  # long lines are folded
+    assert f"old: 20 requests in 10 s on each edge, key in {key}" in output
+    assert f"{key.with_name('new')} (made by the next run of site.yml)" in output
+    assert f"{key} (made" not in output
+    assert "the-key-itself" not in output
+    assert [path.name for path in key.parent.iterdir()] == ["old"]
+
+
+def test_no_api_clients(config):
+    code, output, _ = config("inventories/example/three-hosts", playbook="api_clients")
+    assert code == 0, output
+    assert "platform_gateway names no clients" in output

@@ -695,6 +695,183 @@ variable(
     platform_timeouts={"profile": "fast", "postgres": {"wal_sender_timeout_ms": 4000}},
 )
 
+# The gateway
+
+TOKENS = {"keys_of": "users/jwt_key", "issuer": "trial-users", "audience": "trial-shop"}
+RATE = {"requests": 10, "per": 60}
+
+
+def gateway(name, where, what, cure, **keys):
+    """Register a value of platform_gateway; `where` is the key below it."""
+    variable(f"gateway_{name}", f"platform_gateway{where}", what, cure, platform_gateway=keys)
+
+
+variable(
+    "gateway_as_a_list",
+    "platform_gateway",
+    "is not a mapping",
+    "write a mapping",
+    platform_gateway=["tokens"],
+)
+gateway("unknown_key", ".token", "unknown key", "write tokens", token=TOKENS)
+gateway("unknown_token_key", ".tokens.isuer", "unknown key", "write issuer", tokens=TOKENS | {"isuer": "x"})
+gateway(
+    "tokens_without_issuer",
+    ".tokens.issuer",
+    "is missing",
+    "as in issuer: tandem-users",
+    tokens={key: value for key, value in TOKENS.items() if key != "issuer"},
+)
+gateway(
+    "tokens_without_audience",
+    ".tokens.audience",
+    "is missing",
+    "as in audience: tandem-shop",
+    tokens={key: value for key, value in TOKENS.items() if key != "audience"},
+)
+gateway(
+    "tokens_without_keys",
+    ".tokens.keys_of",
+    "is missing",
+    "as in keys_of: users/jwt_key",
+    tokens={key: value for key, value in TOKENS.items() if key != "keys_of"},
+)
+gateway(
+    "issuer_that_haproxy_would_misread",
+    ".tokens.issuer",
+    "'our users' can not be compared",
+    "letters, digits",
+    tokens=TOKENS | {"issuer": "our users"},
+)
+gateway(
+    "empty_audience", ".tokens.audience", "'' can not be compared", "letter", tokens=TOKENS | {"audience": ""}
+)
+gateway("no_keys", ".tokens.keys_of", "names 0 keys", "name 1 to 8", tokens=TOKENS | {"keys_of": []})
+gateway(
+    "unknown_key_of",
+    ".tokens.keys_of",
+    '"users/jwt_kye" is no service\'s secret',
+    "write users/jwt_key",
+    tokens=TOKENS | {"keys_of": "users/jwt_kye"},
+)
+gateway(
+    "unknown_second_key",
+    ".tokens.keys_of[1]",
+    "no service's secret",
+    "one of users/jwt_key",
+    tokens=TOKENS | {"keys_of": ["users/jwt_key", "zzz/0"]},
+)
+gateway(
+    "public_half_as_a_key",
+    ".tokens.keys_of",
+    "no service's secret",
+    "one of users/jwt_key",
+    tokens=TOKENS | {"keys_of": "order-mail/jwt_public"},
+)
+gateway(
+    "random_key",
+    ".tokens.keys_of",
+    "is random and signs no tokens",
+    "kind: ec-p256",
+    tokens=TOKENS | {"keys_of": "users/session_key"},
+)
+gateway(
+    "key_twice",
+    ".tokens.keys_of[1]",
+    "is there twice",
+    "remove one",
+    tokens=TOKENS | {"keys_of": ["users/jwt_key", "users/jwt_key"]},
+)
+gateway("unknown_limit", ".limits.adress", "unknown key", "write address", limits={"adress": RATE})
+gateway(
+    "limit_without_period",
+    ".limits.address.per",
+    "is missing",
+    "as in per: 10",
+    limits={"address": {"requests": 5}},
+)
+gateway(
+    "limit_as_text",
+    ".limits.address.requests",
+    '"5" is not a whole number',
+    "without quotes",
+    limits={"address": {"requests": "5", "per": 1}},
+)
+gateway(
+    "limit_of_nothing",
+    ".limits.address.requests",
+    "0 is refused",
+    "greater than or equal to 1",
+    limits={"address": {"requests": 0, "per": 1}},
+)
+gateway(
+    "limit_too_high",
+    ".limits.address.requests",
+    "1000001 is refused",
+    "less than or equal to 1000000",
+    limits={"address": {"requests": 1_000_001, "per": 1}},
+)
+gateway(
+    "period_of_nothing",
+    ".limits.address.per",
+    "0 is refused",
+    "greater than or equal to 1",
+    limits={"address": {"requests": 1, "per": 0}},
+)
+gateway(
+    "period_of_a_day",
+    ".clients.partner.per",
+    "86400 is refused",
+    "less than or equal to 3600",
+    clients={"partner": {"requests": 1, "per": 86400}},
+)
+gateway(
+    "period_that_is_true",
+    ".clients.partner.per",
+    "true is not a whole number",
+    "without quotes",
+    clients={"partner": {"requests": 1, "per": True}},
+)
+gateway(
+    "unknown_key_of_a_client",
+    ".clients.partner.request",
+    "unknown key",
+    "write requests",
+    clients={"partner": RATE | {"request": 1}},
+)
+gateway(
+    "client_without_a_quota",
+    ".clients.partner",
+    "is not a mapping",
+    "write a mapping",
+    clients={"partner": None},
+)
+gateway(
+    "client_name", ".clients.Partner A", "is not a client's name", "partner-a", clients={"Partner A": RATE}
+)
+gateway("clients_as_a_list", ".clients", "is not a mapping", "write a mapping", clients=["partner"])
+gateway(
+    "subject_limit_without_tokens",
+    ".limits.subject",
+    "needs tokens",
+    "add platform_gateway.tokens",
+    limits={"subject": RATE},
+)
+gateway(
+    "too_many_clients",
+    ".clients",
+    "has 1001 clients",
+    "at most 1000",
+    clients={f"partner-{number}": RATE for number in range(1001)},
+)
+gateway(
+    "too_many_keys",
+    ".tokens.keys_of",
+    "names 9 keys",
+    "name 1 to 8",
+    tokens=TOKENS | {"keys_of": [f"users/key_{number}" for number in range(9)]},
+)
+
 
 @pytest.mark.parametrize("name", CASES)
 def test_is_refused(case, name):

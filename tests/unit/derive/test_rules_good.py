@@ -113,6 +113,24 @@ def override_that_cures(case):
     case.override = {"users": {"port": 5000}}
 
 
+def gateway_with_everything(case):
+    rate = {"requests": 1_000_000, "per": 3600}
+    case.services["users"]["secrets"].append({"name": "jwt_next", "kind": "ec-p256"})
+    case.platform["platform_gateway"] = {
+        "tokens": {"keys_of": ["users/jwt_key", "users/jwt_next"], "issuer": "a/b", "audience": "https://x"},
+        "limits": {"address": {"requests": 1, "per": 1}, "subject": rate},
+        "clients": {"partner-a": rate, "0": rate},
+    }
+
+
+def gateway_with_nothing(case):
+    case.platform["platform_gateway"] = {}
+
+
+def gateway_with_clients_only(case):
+    case.platform["platform_gateway"] = {"clients": {"partner": {"requests": 5, "per": 1}}}
+
+
 CHANGES = [value for name, value in list(globals().items()) if callable(value) and not name.startswith("_")]
 
 

@@ -258,12 +258,54 @@ def test_router(case):
         }
         for name, routes in (("users", ["/users/"]), ("order-mail", ["/mails", "/mails/sent/"]))
     ]
+    assert router["gateway"] == {
+        "tokens": None,
+        "limits": {"address": None, "subject": None},
+        "clients": [],
+    }
     assert view(case, "spb-edge1")["haproxy"]["door"] is None
+
+
+def test_gateway(case):
+    case.platform["platform_gateway"] = {
+        "tokens": {"keys_of": "users/jwt_key", "issuer": "trial-users", "audience": "trial-shop"},
+        "limits": {"address": {"requests": 300, "per": 10}},
+        "clients": {"partner-b": {"requests": 50, "per": 1}, "partner-a": {"requests": 20, "per": 10}},
+    }
+    assert view(case, "msk-edge1")["haproxy"]["router"]["gateway"] == {
+        "tokens": {
+            "issuer": "trial-users",
+            "audience": "trial-shop",
+            "secrets": ["services/users/jwt_key"],
+        },
+        "limits": {"address": {"requests": 300, "per": 10}, "subject": None},
+        "clients": [
+            {"name": "partner-a", "secret": "gateway/clients/partner-a", "requests": 20, "per": 10},
+            {"name": "partner-b", "secret": "gateway/clients/partner-b", "requests": 50, "per": 1},
+        ],
+    }
+
+
+def test_api_clients(case):
+    assert case.platform_views["api_clients"] == []
+    case.platform["platform_gateway"] = {"clients": {"partner": {"requests": 50, "per": 1}}}
+    assert case.platform_views["api_clients"] == [
+        {"name": "partner", "secret": "gateway/clients/partner", "requests": 50, "per": 1}
+    ]
+
+
+def test_the_key_of_the_gateway_is_the_one_that_the_service_signs_with(case):
+    case.platform["platform_gateway"] = {
+        "tokens": {"keys_of": "users/jwt_key", "issuer": "trial-users", "audience": "trial-shop"}
+    }
+    (path,) = view(case, "msk-edge1")["haproxy"]["router"]["gateway"]["tokens"]["secrets"]
+    assert path in [secret["path"] for secret in service(case, "msk-app1", "users")["secrets"]]
 
 
 def test_door(case):
     door = view(case, "msk-app1")["haproxy"]["door"]
     assert (door["address"], door["port"]) == ("10.1.0.21", 7443)
+    assert door["edges"] == ["msk-edge1", "spb-edge1"]
     assert door["services"] == [
         {
             "name": "users",
