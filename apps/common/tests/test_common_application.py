@@ -8,11 +8,12 @@ import pytest
 from pydantic import Field
 from support.apps import database_settings
 from support.things import add
-from tandem_common.api import Answer, Api, Header
+from tandem_common.api import PUBLIC, Answer, Api, Header
 from tandem_common.application import create_application
 from tandem_common.database import Database
 from tandem_common.fields import Id, Input, Output, PageQuery, Text
 from tandem_common.metrics import Metrics
+from tandem_common.problems import NotFound
 from tandem_common.settings import DatabaseSettings, ServiceSettings
 from tandem_common.watch import Watch
 
@@ -173,6 +174,130 @@ def test_errors_of_http(client):
     assert wrong.status_code == 405
     assert set(wrong.headers["Allow"].split(", ")) >= {"GET", "POST"}
     fields(wrong)
+
+
+# --- what may be cached
+
+
+@pytest.fixture
+def shared():
+    """A client of operations that may be cached; its `state` is what they answer."""
+    api = Api("Shared", "/shared", "For tests.")
+    state = {"name": "a"}
+
+    @api.operation("GET", "/shared", "List", query=PageQuery, cacheable=True, answers={200: Named})
+    def list_shared(query):
+        return Named(name=f"{state['name']} {query.page}")
+
+    @api.operation("GET", "/shared/gone", "Gone", cacheable=True, answers={200: Named}, problems=[404])
+    def gone():
+        raise NotFound("There is no such thing.")
+
+    @api.operation("GET", "/shared/broken", "Broken", cacheable=True, answers={200: Named})
+    def broken():
+        raise KeyError
+
+    @api.operation("GET", "/shared/odd", "Odd", cacheable=True, answers={200: Named})
+    def odd():
+        return Answer(Named(name="not now"), 202)
+
+    client = create_application("shared", ServiceSettings(), api, metrics=Metrics()).test_client()
+    client.state = state
+    return client
+
+
+def test_cacheable_answers_say_so(shared):
+    plain = shared.get("/shared")
+    assert plain.headers.getlist("Cache-Control") == [PUBLIC]
+    assert "public" in PUBLIC
+    assert "s-maxage=2" in PUBLIC
+    private = shared.get("/shared", headers={"Authorization": "Bearer x", "Cookie": "a=b"})
+    assert (private.data, private.headers["ETag"]) == (plain.data, plain.headers["ETag"])
+    for answer in (plain, private):
+        assert "Set-Cookie" not in answer.headers
+        assert "Vary" not in answer.headers
+    head = shared.head("/shared")
+    assert (head.data, head.headers["ETag"]) == (b"", plain.headers["ETag"])
+    assert int(head.headers["Content-Length"]) == len(plain.data)
+
+
+def test_a_current_copy_is_not_sent_again(shared):
+    tag = shared.get("/shared").headers["ETag"]
+    for given in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+        answer = shared.get("/shared", headers={"If-None-Match": given})
+        assert (answer.status_code, answer.data) == (304, b""), given
+        assert answer.headers["ETag"] == tag
+        assert answer.headers.getlist("Cache-Control") == [PUBLIC]
+        assert "Content-Type" not in answer.headers
+    for given in ('"other"', "x", "", tag.strip('"')[1:]):
+        assert shared.get("/shared", headers={"If-None-Match": given}).status_code == 200, given
+    assert shared.get("/shared?page=2", headers={"If-None-Match": tag}).status_code == 200
+    shared.state["name"] = "b"
+    changed = shared.get("/shared", headers={"If-None-Match": tag})
+    assert (changed.status_code, changed.json) == (200, {"name": "b 1"})
+    assert changed.headers["ETag"] != tag
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/shared?page=0", 422),
+        ("/shared/gone", 404),
+        ("/shared/broken", 500),
+        ("/shared/odd", 202),
+        ("/shared/openapi.json", 200),
+        ("/nowhere", 404),
+    ],
+)
+def test_only_successes_are_cacheable(shared, path, status):
+    answer = shared.get(path, headers={"If-None-Match": "*"})
+    assert answer.status_code == status
+    assert answer.headers.getlist("Cache-Control") == ["no-store"]
+    assert "ETag" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "more", "status"),
+    [
+        ("POST", "/things", {"json": {"name": "a"}}, 201),
+        ("GET", "/things", {}, 200),
+        ("HEAD", "/things", {}, 200),
+        ("OPTIONS", "/things", {}, 200),
+        ("DELETE", "/things", {}, 405),
+        ("GET", "/things/key", {}, 400),
+        ("POST", "/things", {"json": {}}, 422),
+        ("POST", "/things", {"data": "x"}, 415),
+        ("POST", "/things", {"data": b"[" * 100_000, "content_type": "application/json"}, 413),
+        ("GET", "/things/broken", {}, 500),
+        ("GET", "/health/live", {}, 200),
+        ("GET", "/health/ready", {}, 200),
+        ("GET", "/health/writable", {}, 200),
+        ("GET", "/metrics", {}, 200),
+    ],
+)
+def test_all_else_is_not_stored(client, method, path, more, status):
+    answer = client.open(path, method=method, **more)
+    assert answer.status_code == status, answer.text
+    assert answer.headers.getlist("Cache-Control") == ["no-store"]
+    assert "ETag" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("method", "more"), [("POST", {}), ("GET", {"token": True}), ("GET", {"header": Header("K", "", 1)})]
+)
+def test_what_may_differ_is_never_declared_cacheable(method, more):
+    api = Api("Wrong", "/wrong", "For tests.")
+    with pytest.raises(ValueError, match="/wrong/x"):
+        api.operation(method, "/wrong/x", "Wrong", cacheable=True, **more)(lambda: None)
+
+
+def test_caching_is_documented(shared):
+    answers = shared.get("/shared/openapi.json").json["paths"]["/shared"]["get"]["responses"]
+    assert set(answers["200"]["headers"]) == {"Cache-Control", "ETag"}
+    assert "304" in answers
+
+
+# --- errors that nobody declared
 
 
 def test_unexpected_errors_are_logged_and_not_shown(client, caplog):

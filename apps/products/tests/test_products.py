@@ -9,11 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from products.models import Base
+from products.models import CATEGORIES, PICTURES, Base
 from products.samples import read, seed
 from products.stock import Stock
+from sqlalchemy import Engine, event
 from support.drift import drift
 from support.openapi import check
+from tandem_common.api import PUBLIC
 from tandem_common.problems import Conflict, ProblemError, Unavailable
 from tandem_common.settings import DatabaseSettings
 
@@ -60,7 +62,8 @@ def books_balance(server):
 def test_pages(client):
     first = client.get("/products/").json
     assert (first["page"], first["size"], first["total"], len(first["items"])) == (1, 20, 41, 20)
-    assert set(first["items"][0]) == {"id", "sku", "name", "description", "price", "available"}
+    members = {"id", "sku", "name", "description", "category", "picture", "price", "available"}
+    assert set(first["items"][0]) == members
     assert first["items"][0]["price"] == {"amount": 69000, "currency": "RUB"}
     pages = [client.get(f"/products/?page={page}&size=7").json["items"] for page in range(1, 8)]
     assert [item["id"] for page in pages for item in page] == list(range(1, 42))
@@ -74,10 +77,13 @@ def test_pages(client):
         ("coffee", [5, 8, 9]),
         ("COFFEE BEANS", [8, 9]),
         ("T-1041", [41]),
+        ("1000/6000", [16]),
+        ("\u00d7", [13, 21, 22, 23]),
         ("%", []),
         ("_", []),
         ("\\", []),
-        ("'", [14]),
+        ("/", [16]),
+        ("'", [14, 32]),
     ],
 )
 def test_search(client, text, ids):
@@ -98,6 +104,68 @@ def test_wrong_queries(client, query):
     answer = client.get(f"/products/?{query}")
     assert answer.status_code == 422
     assert answer.json["errors"][0]["field"] == query.partition("=")[0]
+
+
+def test_totals_beyond_the_last_page(client):
+    beyond = client.get("/products/?page=9&size=20&q=coffee").json
+    assert (beyond["items"], beyond["total"]) == ([], 3)
+    assert client.get("/products/?page=9&q=elephant").json["total"] == 0
+
+
+@pytest.fixture
+def statements():
+    """What is sent to the database."""
+    sent = []
+
+    def note(_connection, _cursor, statement, *_more):
+        sent.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    yield sent
+    event.remove(Engine, "before_cursor_execute", note)
+
+
+@pytest.mark.parametrize(
+    "path", ["/products/", "/products/?q=coffee", "/products/?page=2&size=20", "/products/7"]
+)
+def test_an_answer_takes_one_statement(client, statements, path):
+    """Each costs a round trip, perhaps to the other datacenter."""
+    assert client.get(path).status_code == 200
+    assert len([text for text in statements if "FROM products" in text]) == 1, statements
+
+
+def test_the_catalogue_is_cacheable_and_nothing_else(client):
+    for path in ("/products/", "/products/?q=coffee", "/products/3"):
+        answer = client.get(path)
+        assert answer.headers.getlist("Cache-Control") == [PUBLIC]
+        assert "Set-Cookie" not in answer.headers
+        assert "Vary" not in answer.headers
+        again = client.get(path, headers={"If-None-Match": answer.headers["ETag"]})
+        assert (again.status_code, again.data) == (304, b"")
+    for answer in (
+        client.get("/products/42"),
+        client.get("/products/?page=0"),
+        hold(client, uuid.uuid4()),
+        confirm(client, uuid.uuid4()),
+        release(client, uuid.uuid4()),
+    ):
+        assert answer.headers.getlist("Cache-Control") == ["no-store"]
+
+
+def test_a_sale_changes_the_tag(client):
+    tags = [client.get(path).headers["ETag"] for path in ("/products/", "/products/1")]
+    hold(client, uuid.uuid4(), [(1, 1)])
+    after = [client.get(path).headers["ETag"] for path in ("/products/", "/products/1")]
+    assert not set(tags) & set(after)
+
+
+def test_samples_are_well_formed():
+    rows = read()
+    assert [row["id"] for row in rows] == list(range(1, 42))
+    assert {row["category"] for row in rows} <= set(CATEGORIES)
+    assert {row["picture"] for row in rows} == set(PICTURES)
+    assert len({row["name"] for row in rows}) == 41
+    assert all(row["description"].endswith((".", "!")) and len(row["description"]) < 160 for row in rows)
 
 
 def test_one_product(client):

@@ -1,5 +1,6 @@
 """Operations of a service: declared once, with models of input and answers; checked and documented so."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,12 +8,15 @@ from typing import Any
 from flask import Flask, Response, request
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+from werkzeug.http import quote_etag
 
 from tandem_common.problems import FieldError, InvalidInput, Malformed, ProblemError, Unauthorized
 from tandem_common.tokens import Claims, InvalidToken, Verifier
 
 MAX_BODY_BYTES = 64 * 1024
 JSON = "application/json"
+PUBLIC = "public, max-age=0, s-maxage=2, stale-while-revalidate=30, stale-if-error=86400"
+"""Cache-Control of answers that are the same for everybody: the edge keeps them, browsers ask again."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +55,17 @@ class Operation:
     query: type[BaseModel] | None = None
     header: Header | None = None
     token: bool = False
+    cacheable: bool = False
+    """Its successes are the same for everybody and may be kept by the edge; all else is `no-store`."""
     answers: Mapping[int, type[BaseModel] | None] = field(default_factory=dict)
     problems: Sequence[int] = ()
     hidden: bool = False
+
+    def __post_init__(self) -> None:
+        if self.cacheable and (self.method != "GET" or self.token or self.header):
+            raise ValueError(
+                f"{self.method} {self.path}: only a GET that is the same for everybody is cacheable"
+            )
 
     @property
     def success(self) -> int:
@@ -109,7 +121,10 @@ class Api:
                 arguments["query"] = read_query(operation.query)
             if operation.body:
                 arguments["body"] = read_body(operation.body, required=operation.body_required)
-            return respond(operation.handler(**arguments), operation.success)
+            response = respond(operation.handler(**arguments), operation.success)
+            return (
+                make_cacheable(response) if operation.cacheable and response.status_code == 200 else response
+            )
 
         return view
 
@@ -133,6 +148,16 @@ def respond(result: Result, status: int) -> Response:
     answer = result if isinstance(result, Answer) else Answer(result, status)
     text = answer.model.model_dump_json() if answer.model is not None else ""
     return Response(text, status=answer.status, headers=dict(answer.headers), mimetype=JSON)
+
+
+def make_cacheable(response: Response) -> Response:
+    """Add Cache-Control and an ETag of the body; 304 without a body if the client has this one (RFC 9110, 13.1.2)."""
+    tag = hashlib.blake2b(response.get_data(), digest_size=16).hexdigest()
+    headers = {"Cache-Control": PUBLIC, "ETag": quote_etag(tag)}
+    if "If-None-Match" in request.headers and request.if_none_match.contains_weak(tag):
+        return Response(status=304, headers=headers)
+    response.headers.update(headers)
+    return response
 
 
 def read_body(model: type[BaseModel], *, required: bool = True) -> BaseModel:

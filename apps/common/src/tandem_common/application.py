@@ -61,6 +61,8 @@ def request_id() -> str | None:
 
 
 def _follow_requests(app: Flask, metrics: Metrics, watch: Watch | None) -> None:
+    bound = log.bind()  # put together once, not for every request
+
     @app.before_request
     def begin() -> None:
         given = request.headers.get(REQUEST_ID, "")
@@ -81,7 +83,7 @@ def _follow_requests(app: Flask, metrics: Metrics, watch: Watch | None) -> None:
         route = request.url_rule.rule if request.url_rule else "unknown"
         metrics.requests.labels(request.method, route, response.status_code).inc()
         metrics.seconds.labels(request.method, route).observe(seconds)
-        write = log.debug if request.path in health.PATHS and response.status_code < 500 else log.info
+        write = bound.debug if request.path in health.PATHS and response.status_code < 500 else bound.info
         write(
             "request",
             method=request.method,

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from pydantic import ValidationError
 
@@ -11,39 +12,54 @@ from tandem_common.migrations import upgrade
 from tandem_common.problems import ProblemError
 from tandem_common.settings import DatabaseSettings
 
+REFUSED = 65
+"""EX_DATAERR of sysexits.h: the same again will be refused again."""
 TEMPORARY_FAILURE = 75
 """EX_TEMPFAIL of sysexits.h: try again."""
 WRONG_CONFIGURATION = 78
 """EX_CONFIG of sysexits.h."""
 
-Command = Callable[[DatabaseSettings], None]
+
+def _none(_parser: argparse.ArgumentParser) -> None:
+    """A command without arguments."""
 
 
-def run(package: str, more: Mapping[str, tuple[str, Command]] | None = None) -> int:
-    """Parse the command line and run the command; the result is the exit status.
+@dataclass(frozen=True)
+class Command:
+    """What `<service> <name>` does."""
 
-    `more` maps a command's name to its help text and function.
-    """
-    commands: dict[str, tuple[str, Command]] = {
-        "migrate": (
-            "bring the database to this release's schema (as its owner)",
-            lambda settings: upgrade(settings, package),
-        ),
-        **(more or {}),
-    }
+    help: str
+    work: Callable[..., None]
+    """Gets the settings and, by keyword, its arguments."""
+    arguments: Callable[[argparse.ArgumentParser], None] = _none
+    """Declares the arguments."""
+
+
+def run(package: str, more: Mapping[str, Command] | None = None) -> int:
+    """Parse the command line and run the command; the result is the exit status."""
+    migrate = Command(
+        "bring the database to this release's schema (as its owner)",
+        lambda settings: upgrade(settings, package),
+    )
+    commands = {"migrate": migrate, **(more or {})}
     parser = argparse.ArgumentParser(prog=package)
     chosen = parser.add_subparsers(dest="command", required=True)
-    for name, (help_text, _) in commands.items():
-        chosen.add_parser(name, help=help_text, description=help_text)
-    arguments = parser.parse_args()
+    for name, command in commands.items():
+        command.arguments(chosen.add_parser(name, help=command.help, description=command.help))
+    arguments = vars(parser.parse_args())
+    name = arguments.pop("command")
     try:
         settings = DatabaseSettings.load()
         logs.configure(settings)
-        commands[arguments.command][1](settings)
+        commands[name].work(settings, **arguments)
     except ValidationError as error:
         print(f"{package}: wrong configuration: {error}", file=sys.stderr)
         return WRONG_CONFIGURATION
     except ProblemError as error:
-        print(f"{package} {arguments.command}: {error.title}: {error.detail}", file=sys.stderr)
-        return TEMPORARY_FAILURE
+        print(f"{package} {name}: {error.title}: {_reason(error)}", file=sys.stderr)
+        return TEMPORARY_FAILURE if error.status >= 500 else REFUSED
     return 0
+
+
+def _reason(error: ProblemError) -> str:
+    return "; ".join(f"{wrong.field} {wrong.reason}" for wrong in error.errors or []) or str(error.detail)

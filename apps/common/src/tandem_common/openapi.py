@@ -17,6 +17,11 @@ _KINDS: dict[str | None, dict[str, Any]] = {
     None: {"type": "string"},
 }
 
+CACHE_HEADERS = {
+    "Cache-Control": {"schema": {"type": "string"}, "description": "May be kept by a shared cache"},
+    "ETag": {"schema": {"type": "string"}, "description": "For If-None-Match"},
+}
+
 
 def document(api: Api, version: str) -> dict[str, Any]:
     """The whole document; hidden operations are left out."""
@@ -69,6 +74,12 @@ def _responses(operation: Operation) -> dict[str, Any]:
     for status, model in operation.answers.items():
         content = {"content": {JSON: {"schema": _reference(model)}}} if model else {}
         responses[str(status)] = {"description": "Success", **content}
+        if operation.cacheable:
+            responses[str(status)]["headers"] = CACHE_HEADERS
+            responses["304"] = {
+                "description": "What If-None-Match names is current",
+                "headers": CACHE_HEADERS,
+            }
     problem = {"description": "Problem", "content": {MEDIA_TYPE: {"schema": _reference(Problem)}}}
     return {**responses, **{str(status): problem for status in sorted(_problem_statuses(operation))}}
 

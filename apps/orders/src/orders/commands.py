@@ -6,7 +6,7 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from tandem_common.calls import Service
-from tandem_common.commands import run
+from tandem_common.commands import Command, run
 from tandem_common.database import Database
 from tandem_common.problems import Conflict
 from tandem_common.settings import DatabaseSettings
@@ -23,7 +23,7 @@ OLD = timedelta(minutes=1)
 
 def main() -> int:
     """Run the command that was asked for."""
-    return run("orders", {"settle": ("finish orders whose buyers went away half-way", settle)})
+    return run("orders", {"settle": Command("finish orders whose buyers went away half-way", settle)})
 
 
 def settle(_settings: DatabaseSettings) -> None:

@@ -24,6 +24,11 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 HELD = "held"
 CONFIRMED = "confirmed"
 RELEASED = "released"
+CATEGORIES = ("coffee", "tea", "kitchen", "home", "stationery", "travel", "leisure", "other")
+PICTURES = ("cup", "teapot", "pan", "blanket", "lamp", "pen", "bag", "bicycle", "game", "record", "box")
+"""Names of pictures that the shop's pages have; several products share one."""
+OTHER = "other"
+"""Category of a product that nobody has put into one."""
 
 
 class Base(DeclarativeBase):
@@ -53,6 +58,10 @@ class Product(Base):
     sku: Mapped[str] = mapped_column(Text, unique=True)
     name: Mapped[str] = mapped_column(Text)
     description: Mapped[str] = mapped_column(Text)
+    category: Mapped[str] = mapped_column(Text, server_default=OTHER)
+    """One of CATEGORIES."""
+    picture: Mapped[str] = mapped_column(Text, server_default="box")
+    """One of PICTURES."""
     amount: Mapped[int] = mapped_column(BigInteger)
     """Price of one, in the currency's smallest unit."""
     currency: Mapped[str] = mapped_column(Text)

@@ -4,12 +4,13 @@ import csv
 from importlib import resources
 
 import structlog
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from tandem_common.database import Database
 from tandem_common.settings import DatabaseSettings
 
-from products.models import Product
+from products.models import OTHER, Product
 
 log = structlog.get_logger(__name__)
 CURRENCY = "RUB"
@@ -31,11 +32,22 @@ def read() -> list[dict[str, object]]:
 
 
 def seed(settings: DatabaseSettings) -> None:
-    """Add the samples that are not there yet; those that are keep their price and stock."""
+    """Add the samples that are not there yet; those that are get a category and a picture if they have none."""
+    samples = read()
 
-    def work(session: Session) -> int:
-        statement = insert(Product).values(read()).on_conflict_do_nothing().returning(Product.id)
-        return len(session.scalars(statement).all())
+    def work(session: Session) -> tuple[int, int]:
+        statement = insert(Product).values(samples).on_conflict_do_nothing().returning(Product.id)
+        return len(session.scalars(statement).all()), _describe(session, samples)
 
-    added = Database(settings).transaction(work, wait=30)
-    log.info("catalogue seeded", added=added)
+    added, described = Database(settings).transaction(work, wait=30)
+    log.info("catalogue seeded", added=added, described=described)
+
+
+def _describe(session: Session, samples: list[dict[str, object]]) -> int:
+    """Sort products in that are older than categories; how many there were."""
+    known = {sample["sku"]: sample for sample in samples}
+    old = session.scalars(select(Product).where(Product.category == OTHER, Product.sku.in_(known))).all()
+    for product in old:
+        product.category = str(known[product.sku]["category"])
+        product.picture = str(known[product.sku]["picture"])
+    return len(old)

@@ -12,6 +12,15 @@ from tandem_common.tokens import Issuer
 
 from users.models import User
 from users.passwords import Passwords
+from users.refresh import RefreshTokens
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What a client gets to act for a user."""
+
+    access_token: str
+    refresh_token: str
 
 
 @dataclass(frozen=True)
@@ -21,6 +30,7 @@ class Accounts:
     database: Database
     passwords: Passwords
     issuer: Issuer
+    refresh_tokens: RefreshTokens
 
     def register(self, email: str, password: str, name: str) -> User:
         """Make an account; Conflict if the (normalised) address has one."""
@@ -42,12 +52,24 @@ class Accounts:
             )
         return user
 
-    def log_in(self, email: str | None, password: str) -> str:
-        """An access token. Unknown address and wrong password take the same time and give the same error."""
+    def log_in(self, email: str | None, password: str) -> Grant:
+        """Tokens. Unknown address and wrong password take the same time and give the same error."""
         user = self._find(email) if email else None
         if not self.passwords.matches(user.password_hash if user else None, password) or user is None:
             raise Unauthorized("E-mail address or password is wrong.")
-        return self.issuer.issue(user.id)
+        return Grant(self.issuer.issue(user.id), self.refresh_tokens.issue(user.id))
+
+    def refresh(self, token: str) -> Grant:
+        """New tokens for a refresh token; all that do not count give the same error."""
+        found = self.refresh_tokens.rotate(token)
+        if found is None:
+            raise Unauthorized("The refresh token does not count: log in again.")
+        user_id, successor = found
+        return Grant(self.issuer.issue(user_id), successor)
+
+    def log_out(self, token: str) -> None:
+        """End what began with the login that led to this refresh token, if anything did."""
+        self.refresh_tokens.revoke(token)
 
     def get(self, user_id: uuid.UUID) -> User | None:
         """The account with this id."""

@@ -1,5 +1,7 @@
 """The users application."""
 
+from datetime import timedelta
+
 from flask import Flask
 from tandem_common.application import create_application
 from tandem_common.database import Database
@@ -9,6 +11,7 @@ from tandem_common.tokens import Issuer, Verifier, read_private_key, read_public
 from users import views
 from users.accounts import Accounts
 from users.passwords import Passwords
+from users.refresh import RefreshTokens
 from users.settings import UsersSettings
 
 
@@ -22,7 +25,12 @@ def create_app(settings: UsersSettings | None = None) -> Flask:
     issuer = Issuer(key, lifetime_seconds=settings.token_lifetime_seconds, **names)
     others = read_public_keys(settings.jwt_public.get_secret_value()) if settings.jwt_public else []
     verifier = Verifier([key.public_key(), *others], **names)
-    accounts = Accounts(database, Passwords(settings), issuer)
+    refresh_tokens = RefreshTokens(
+        database,
+        timedelta(seconds=settings.refresh_lifetime_seconds),
+        timedelta(seconds=settings.refresh_grace_seconds),
+    )
+    accounts = Accounts(database, Passwords(settings), issuer, refresh_tokens)
     return create_application(
         "users", settings, views.build(accounts, verifier), metrics=metrics, database=database
     )

@@ -3,7 +3,7 @@
 import uuid
 from datetime import datetime
 
-from sqlalchemy import DateTime, MetaData, Text, Uuid, func
+from sqlalchemy import Boolean, DateTime, ForeignKey, LargeBinary, MetaData, Text, Uuid, false, func
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -32,3 +32,38 @@ class User(Base):
     name: Mapped[str] = mapped_column(Text)
     password_hash: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class TokenFamily(Base):
+    """The refresh tokens that follow from one login."""
+
+    __tablename__ = "token_families"
+
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+    """When its youngest token expires."""
+
+
+class RefreshToken(Base):
+    """A refresh token that may still be used."""
+
+    __tablename__ = "refresh_tokens"
+
+    digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    """SHA-256 of the token."""
+    family_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey("token_families.id", ondelete="CASCADE"), index=True
+    )
+    parent: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """Digest of the token whose successor this is."""
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    spent_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    """End of the grace that began with its first use."""
+    successor_used: Mapped[bool] = mapped_column(Boolean, server_default=false())
+    """The client has received a successor."""
+
+    def is_reused(self, now: datetime) -> bool:
+        """Whether a use now means that somebody has a copy."""
+        return self.successor_used and self.spent_at is not None and self.spent_at <= now

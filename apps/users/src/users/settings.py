@@ -10,6 +10,10 @@ class UsersSettings(DatabaseSettings, TokenSettings):
     jwt_key: SecretStr
     """PEM private key (P-256) that signs access tokens."""
     token_lifetime_seconds: int = Field(default=300, ge=30, le=86_400)
+    refresh_lifetime_seconds: int = Field(default=30 * 86_400, ge=60, le=366 * 86_400)
+    """A refresh token that is not used for so long means another login."""
+    refresh_grace_seconds: int = Field(default=30, ge=1, le=600)
+    """For so long after its first use a refresh token counts on: two tabs may use it at once."""
     # OWASP password storage cheat sheet: Argon2id with 19 MiB, two passes, one lane.
     password_memory_kib: int = Field(default=19 * 1024, ge=8, le=256 * 1024)
     password_passes: int = Field(default=2, ge=1, le=20)

@@ -4,13 +4,14 @@ import uuid
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
+from flask import Response
 from pydantic import AfterValidator, Field, StringConstraints
 from tandem_common.api import Api
 from tandem_common.fields import Input, Output, no_control_characters
 from tandem_common.problems import Unauthorized
 from tandem_common.tokens import Claims, Verifier
 
-from users.accounts import Accounts
+from users.accounts import Accounts, Grant
 from users.emails import normalise
 from users.models import User
 
@@ -38,6 +39,12 @@ class Login(Input):
     password: str = Field(max_length=1024)
 
 
+class Refresh(Input):
+    """The token that a login or the last refresh gave."""
+
+    refresh_token: str
+
+
 class Account(Output):
     """An account as its owner sees it."""
 
@@ -53,11 +60,23 @@ class Account(Output):
 
 
 class Token(Output):
-    """An access token (RFC 6749, 5.1)."""
+    """An access token (RFC 6749, 5.1), and what gets the next one."""
 
     access_token: str
     token_type: Literal["Bearer"] = Field(default="Bearer")
     expires_in: int = Field(description="Seconds")
+    refresh_token: str = Field(description="Opaque; of use at /users/refresh and /users/logout only")
+    refresh_expires_in: int = Field(description="Seconds")
+
+    @classmethod
+    def of(cls, grant: Grant, accounts: Accounts) -> "Token":
+        """From what was granted."""
+        return cls(
+            access_token=grant.access_token,
+            expires_in=accounts.issuer.lifetime_seconds,
+            refresh_token=grant.refresh_token,
+            refresh_expires_in=int(accounts.refresh_tokens.lifetime.total_seconds()),
+        )
 
 
 class Key(Output):
@@ -81,8 +100,12 @@ class KeySet(Output):
 def build(accounts: Accounts, verifier: Verifier) -> Api:
     """The service's operations."""
     api = Api("Users", "/users", "Accounts of the shop.", verifier)
-    keys = KeySet.model_validate(verifier.key_set())
+    _declare_accounts(api, accounts)
+    _declare_tokens(api, accounts, KeySet.model_validate(verifier.key_set()))
+    return api
 
+
+def _declare_accounts(api: Api, accounts: Accounts) -> None:
     @api.operation(
         "POST",
         "/users/register",
@@ -95,6 +118,15 @@ def build(accounts: Accounts, verifier: Verifier) -> Api:
         """After an unknown outcome repeat the request: 409 then means that the account exists."""
         return Account.of(accounts.register(body.email, body.password, body.name))
 
+    @api.operation("GET", "/users/me", "The token's account", token=True, answers={200: Account})
+    def me(claims: Claims) -> Account:
+        user = accounts.get(claims.user_id)
+        if user is None:
+            raise Unauthorized("Refused: the account no longer exists.")
+        return Account.of(user)
+
+
+def _declare_tokens(api: Api, accounts: Accounts, keys: KeySet) -> None:
     @api.operation(
         "POST", "/users/login", "Get an access token", body=Login, answers={200: Token}, problems=[401]
     )
@@ -103,18 +135,26 @@ def build(accounts: Accounts, verifier: Verifier) -> Api:
             email = normalise(body.email)
         except ValueError:
             email = None  # no account can have it; answered like any unknown address
-        token = accounts.log_in(email, body.password)
-        return Token(access_token=token, expires_in=accounts.issuer.lifetime_seconds)
+        return Token.of(accounts.log_in(email, body.password), accounts)
 
-    @api.operation("GET", "/users/me", "The token's account", token=True, answers={200: Account})
-    def me(claims: Claims) -> Account:
-        user = accounts.get(claims.user_id)
-        if user is None:
-            raise Unauthorized("Refused: the account no longer exists.")
-        return Account.of(user)
+    @api.operation(
+        "POST",
+        "/users/refresh",
+        "Get the next access token",
+        body=Refresh,
+        answers={200: Token},
+        problems=[401],
+    )
+    def refresh(body: Refresh) -> Token:
+        """Also gives the next refresh token: keep that one. After an answer 503, or none, repeat the request."""
+        return Token.of(accounts.refresh(body.refresh_token), accounts)
+
+    @api.operation("POST", "/users/logout", "End a login", body=Refresh, answers={204: None})
+    def log_out(body: Refresh) -> Response:
+        """No refresh token of this login counts any more; access tokens do for the rest of their time."""
+        accounts.log_out(body.refresh_token)
+        return Response(status=204)
 
     @api.operation("GET", "/users/.well-known/jwks.json", "The tokens' public keys", answers={200: KeySet})
     def key_set(**_: Any) -> KeySet:
         return keys
-
-    return api
