@@ -158,7 +158,7 @@ def _check_combination(name: str, service: Service, override: Mapping[str, Any],
             "remove threads",
         )
     if service.port is None:
-        for key in sorted({"routes", "ingress", "health", "wsgi"} & service.model_fields_set):
+        for key in sorted({"cache", "routes", "ingress", "health", "wsgi"} & service.model_fields_set):
             if getattr(service, key):
                 report.refuse(
                     where_of(override, name, (key,)), "needs a port", "add port, or remove this key"
@@ -166,6 +166,12 @@ def _check_combination(name: str, service: Service, override: Mapping[str, Any],
     if service.port is not None and not service.routes and service.ingress is not None:
         report.refuse(
             where_of(override, name, ("ingress",)), "has no routes", "add routes, or remove ingress"
+        )
+    if service.cache and service.ingress == "haproxy":
+        report.refuse(
+            where_of(override, name, ("cache",)),
+            "needs NGINX, which keeps the answers",
+            "write ingress: nginx, or remove cache",
         )
 
 
