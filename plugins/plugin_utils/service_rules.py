@@ -104,27 +104,42 @@ def check_routes(catalog: Catalog, report: Report) -> None:
 
 
 def check_cache(catalog: Catalog, report: Report) -> None:
-    """Refuse cached paths that are named twice, or that requests do not reach the service by."""
+    """Refuse cached paths that are named twice, or by which requests do not reach the service through NGINX."""
     for name, service in catalog.services.items():
+        if service.cache and service.ingress == "haproxy":
+            report.refuse(
+                catalog.where(name, "cache"),
+                "needs NGINX, which keeps the answers",
+                "write ingress: nginx, or remove cache",
+            )
+            continue
         seen: dict[str, str] = {}
         for number, path in enumerate(service.cache):
             where = catalog.where(name, "cache", number)
             same = seen.get(claimed(path))
             seen[claimed(path)] = path
             if same is not None:
-                report.refuse(where, f"{shown(path)} is named already, as {shown(same)}", "keep one of the two")
-            elif not any(is_below(path, route) for route in service.routes):
                 report.refuse(
-                    where,
-                    f"{shown(path)} is below none of the service's routes ({listing(service.routes)})",
-                    "write a path below one of them",
+                    where, f"{shown(path)} is named already, as {shown(same)}", "keep one of the two"
                 )
-            elif (other := owner(path, catalog)) != name:
-                report.refuse(
-                    where,
-                    f"{shown(path)} is served by {other}",
-                    f"name it in cache of {other}, or choose another path",
-                )
+            else:
+                _check_owner(name, path, where, catalog, report)
+
+
+def _check_owner(name: str, path: str, where: str, catalog: Catalog, report: Report) -> None:
+    routes = catalog.services[name].routes
+    if not any(is_below(path, route) for route in routes):
+        report.refuse(
+            where,
+            f"{shown(path)} is below none of the service's routes ({listing(routes)})",
+            "write a path below one of them",
+        )
+    elif (other := owner(path, catalog)) != name:
+        report.refuse(
+            where,
+            f"{shown(path)} is served by {other}",
+            f"name it in cache of {other}, or choose another path",
+        )
 
 
 def check_placement(catalog: Catalog, inventory: Inventory, report: Report) -> None:

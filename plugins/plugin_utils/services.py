@@ -167,12 +167,6 @@ def _check_combination(name: str, service: Service, override: Mapping[str, Any],
         report.refuse(
             where_of(override, name, ("ingress",)), "has no routes", "add routes, or remove ingress"
         )
-    if service.cache and service.ingress == "haproxy":
-        report.refuse(
-            where_of(override, name, ("cache",)),
-            "needs NGINX, which keeps the answers",
-            "write ingress: nginx, or remove cache",
-        )
 
 
 def _check_secrets(name: str, service: Service, override: Mapping[str, Any], report: Report) -> None:

@@ -132,9 +132,7 @@ def locations(catalog: Catalog) -> list[dict[str, str | None]]:
     ]
     owners: dict[str, str | None] = {**cached, **dict.fromkeys(kept_out)}
     owners.setdefault("/", None)
-    return [
-        {"match": match, "cached": owners[path]} for path in sorted(owners) for match in _matches(path)
-    ]
+    return [{"match": match, "cached": owners[path]} for path in sorted(owners) for match in _matches(path)]
 
 
 def _matches(path: str) -> list[str]:

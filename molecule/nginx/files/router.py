@@ -68,7 +68,12 @@ class Router(BaseHTTPRequestHandler):
 
     def answer(self, status: int, headers: dict[str, str], received: int, padding: str) -> None:
         """Send what was seen, with a number that no other answer has."""
-        seen = {"method": self.command, "port": self.client_address[1], "path": self.path, "received": received}
+        seen = {
+            "method": self.command,
+            "port": self.client_address[1],
+            "path": self.path,
+            "received": received,
+        }
         seen |= {"headers": dict(self.headers), "number": next(numbers), "padding": padding}
         text = b"" if status == 304 else json.dumps(seen).encode()
         self.send_response(status)
