@@ -509,11 +509,12 @@ def test_files_can_only_be_read(host: Any) -> None:
 # Errors and maintenance
 
 
-@pytest.mark.parametrize(("language", "title"), [("", "Not found"), (RUSSIAN, "Не найдено")])
+@pytest.mark.parametrize(("language", "title"), [("", "Not found"), (RUSSIAN, "найдено")])
 def test_browsers_get_pages_in_their_language(host: Any, language: str, title: str) -> None:
     answer = ask(host, f"{SHOP}/static/nothing", BROWSER, language)
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert f"<h1>{title}</h1>" in answer.body
+    assert f"{title}</h1>" in answer.body
+    assert f'<html lang="{"ru" if language else "en"}">' in answer.body
     assert answer.headers["x-request-id"] in answer.body
 
 
