@@ -20,6 +20,8 @@ LOCK_NAME = "requirements.lock"
 # What tools leave behind, and tests: neither belongs into a release.
 LEFT_OUT = ("__pycache__", "node_modules", "build", "dist", "venv")
 LEFT_OUT_AT_TOP = ("tests", "test", "docs")
+# Hidden files are left out, except those that steer a build.
+HIDDEN_THAT_COUNT = (".npmrc",)
 
 
 class SourceError(Exception):
@@ -129,7 +131,8 @@ def _files(folder: Path) -> list[str]:
         found += [
             str((Path(place) / name).relative_to(folder))
             for name in names
-            if not name.startswith(".") and not name.endswith((".pyc", ".egg-info"))
+            if (not name.startswith(".") or name in HIDDEN_THAT_COUNT)
+            and not name.endswith((".pyc", ".egg-info"))
         ]
     return sorted(found)
 

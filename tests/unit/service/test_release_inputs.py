@@ -112,12 +112,12 @@ def test_the_same_files_elsewhere_are_the_same(folder, tmp_path):
 
 
 def test_only_what_is_hashed_is_copied(folder, tmp_path):
-    place = folder("app", files=("src/x.py", "tests/t.py", ".secret"))
+    place = folder("app", files=("src/x.py", "tests/t.py", ".secret", "assets/.npmrc"))
     copy_project(read_project(place), tmp_path / "copy")
     copied = {
         str(path.relative_to(tmp_path / "copy")) for path in (tmp_path / "copy").rglob("*") if path.is_file()
     }
-    assert copied == {"src/x.py", "pyproject.toml"}
+    assert copied == {"src/x.py", "assets/.npmrc", "pyproject.toml"}
 
 
 def test_local_packages_of_local_packages_come_along_once(folder):
