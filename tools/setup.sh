@@ -9,6 +9,9 @@ packages=(
   postgresql procps python3 python3-venv rsync systemd-container util-linux
 )
 
+# npm makes the files for browsers of releases; one from elsewhere does as well, and Debian's could not stand beside it.
+command -v npm >/dev/null || packages+=(nodejs npm)
+
 say() { printf '\033[1m== %s\033[0m\n' "$*"; }
 
 missing=()

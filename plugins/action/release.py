@@ -57,6 +57,7 @@ class ActionModule(ActionBase):
         result["changed"] = False
         result["built"] = [release.service for release in releases if release.built]
         result["releases"] = {
-            release.service: {"id": release.id, "archive": release.archive} for release in releases
+            release.service: {"id": release.id, "archive": release.archive, "static": release.static}
+            for release in releases
         }
         return result

@@ -14,6 +14,9 @@ description:
   - A release's id is a hash of all that it is made from. A release that is in the user's cache folder
     (C(~/.cache/tandem/releases)) is not made again, and no package index is asked then.
   - Downloads and builds with pip, with the settings that pip has on this machine.
+  - An app folder whose C(tool.tandem.assets) names a folder with C(package.json) and C(package-lock.json) has
+    files for browsers. C(npm ci) and C(npm run build) are run in a copy of it before the wheel is built; what is in
+    its C(dist) then, except C(manifest.json), is kept for M(tandem.platform.static_files).
   - Touches no host. Makes releases in check mode too.
 options:
   apps:
@@ -65,7 +68,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 releases:
-  description: By service, C(id) and C(archive) (the path of the release's description on the controller).
+  description:
+    - By service, C(id), C(archive) (the path of the release's description on the controller) and C(static)
+      (that of its archive of files for browsers, empty where it has none).
   type: dict
   returned: success
 built:

@@ -63,7 +63,7 @@ def _route(value: str) -> str:
         raise wrong(
             f"{value!r} is not a path", 'write "/users/" for all below it, or "/cart" for it and all below it'
         )
-    if value.startswith("/.well-known/tandem"):
+    if value.startswith("/.well-known/tandem") or f"{value}/".startswith("/static/"):
         raise wrong(f"{value!r} is the platform's own", "choose another path")
     return value
 
@@ -216,6 +216,7 @@ class Service(Strict):
     command: Command | None = None
     routes: Annotated[list[Route], Field(default_factory=list)]
     ingress: Literal["nginx", "haproxy"] | None = None
+    cache: Annotated[list[Route], Field(default_factory=list)]
     health: Annotated[str, AfterValidator(_url_path)] | None = None
     database: Database | None = None
     calls: Annotated[list[str], Field(default_factory=list)]

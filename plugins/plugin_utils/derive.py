@@ -103,7 +103,7 @@ def _views(
                 "certificates": certificates_view(host, platform),
                 "services": service_views(host, catalog, inventory, platform, profile.client),
                 "haproxy": haproxy_view(host, catalog, inventory, platform.gateway),
-                "nginx": nginx_view(host, platform),
+                "nginx": nginx_view(host, platform, catalog),
             }
             for name, host in inventory.hosts.items()
         },

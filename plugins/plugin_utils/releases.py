@@ -22,6 +22,7 @@ from typing import TypeVar
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from . import releases_assets as assets
 from . import releases_pip as pip
 from .releases_cache import Cache
 from .releases_lock import MAKE_LOCK, Lock, LockError, Pin, parse_lock
@@ -79,15 +80,24 @@ class Inputs:
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:ID_LENGTH]
 
+    @property
+    def static(self) -> str:
+        """The hash by which the cache knows the app's files for browsers; empty where there are none."""
+        return self.projects[0].digest if self.projects and self.projects[0].assets else ""
+
 
 @dataclass(frozen=True)
 class Release:
-    """A finished release: its id, its description's path, and whether it had to be made now."""
+    """A finished release: its id, its description's path, and whether it had to be made now.
+
+    `static` is the path of an archive of files for browsers; empty where the app has none.
+    """
 
     service: str
     id: str
     archive: str
     built: bool
+    static: str = ""
 
 
 def make_all(apps: Sequence[App], cache: Cache) -> list[Release]:
@@ -106,6 +116,7 @@ def make_all(apps: Sequence[App], cache: Cache) -> list[Release]:
             item.id,
             str(cache.description("releases", f"{item.app.service}-{item.id}")),
             not known[item.app.service],
+            str(cache.static(item.static)) if item.static else "",
         )
         for item in inputs
     ]
@@ -137,6 +148,8 @@ def _read_lock(path: Path, app: App) -> str:
 
 def _cached(cache: Cache, inputs: Inputs) -> bool:
     description = cache.read("releases", f"{inputs.app.service}-{inputs.id}")
+    if inputs.static and not cache.static(inputs.static).exists():
+        return False
     return description is not None and all(
         cache.wheel(Wheel(**wheel)).exists() for wheel in description["wheels"]
     )
@@ -152,7 +165,7 @@ def _each(items: Iterable[Item], work: Callable[[Item], Made], name: Callable[[I
         for item, future in futures:
             try:
                 results.append(future.result())
-            except (SourceError, LockError, WheelError, pip.PipError) as error:
+            except (SourceError, LockError, WheelError, pip.PipError, assets.AssetsError) as error:
                 problems.append(f"{name(item)}: {error}")
     if problems:
         raise ReleaseError("\n".join(problems))
@@ -192,13 +205,16 @@ class _Maker:
 
     def _build(self, project: Project) -> tuple[str, Wheel]:
         known = self.cache.read("built", project.digest)
-        if known and self.cache.wheel(Wheel(**known)).exists():
+        complete = not project.assets or self.cache.static(project.digest).exists()
+        if known and complete and self.cache.wheel(Wheel(**known)).exists():
             return project.digest, Wheel(**known)
         with tempfile.TemporaryDirectory(prefix="tandem-build-") as place:
             source, output = Path(place, "source"), Path(place, "output")
             source.mkdir()
             output.mkdir()
             copy_project(project, source)
+            if project.assets:
+                self._make_assets(project, source / project.assets, output / "static.tar")
             pip.build(source, output)
             file = next(output.glob("*.whl"))
             if not file.name.endswith("-none-any.whl"):
@@ -209,6 +225,11 @@ class _Maker:
             wheel = self.cache.add_wheel(file)
         self.cache.write("built", project.digest, wheel.as_dict())
         return project.digest, wheel
+
+    def _make_assets(self, project: Project, folder: Path, archive: Path) -> None:
+        assets.build(folder)
+        assets.pack(folder / "dist", archive)
+        self.cache.add_static(project.digest, archive)
 
     def _provided(self, app: App) -> Wheel:
         path = Path(app.source)

@@ -4,6 +4,7 @@
 
     wheels/<sha256>/<file>      every wheel that a release may need, once
     built/<hash>.json           which wheel was built from a project folder with this content
+    static/<hash>.tar           the files for browsers that were made with that wheel, where there are any
     releases/<service>-<id>.json  descriptions of releases; one exists only when all its wheels do
 
 Files are put in place in one step, so that two runs at once (or one that was killed) harm nothing.
@@ -60,6 +61,18 @@ class Cache:
         temporary.replace(target)
         path.unlink()
         return wheel
+
+    def static(self, digest: str) -> Path:
+        """Return where the files for browsers of a project with this hash are, or would be."""
+        return self.folder / "static" / f"{digest}.tar"
+
+    def add_static(self, digest: str, archive: Path) -> None:
+        """Copy an archive of files for browsers into the cache, in one step."""
+        target = self.static(digest)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.parent / f".{os.getpid()}-{target.name}"
+        temporary.write_bytes(archive.read_bytes())
+        temporary.replace(target)
 
     def read(self, kind: str, key: str) -> Any:
         """Return a stored description, or None."""

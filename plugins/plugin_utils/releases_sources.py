@@ -20,6 +20,8 @@ LOCK_NAME = "requirements.lock"
 # What tools leave behind, and tests: neither belongs into a release.
 LEFT_OUT = ("__pycache__", "node_modules", "build", "dist", "venv")
 LEFT_OUT_AT_TOP = ("tests", "test", "docs")
+# Hidden files are left out, except those that steer a build.
+HIDDEN_THAT_COUNT = (".npmrc",)
 
 
 class SourceError(Exception):
@@ -28,12 +30,16 @@ class SourceError(Exception):
 
 @dataclass(frozen=True)
 class Project:
-    """A folder with a pyproject.toml: its name as written there, its hash, its local packages' folders."""
+    """A folder with a pyproject.toml: its name as written there, its hash, its local packages' folders.
+
+    `assets` is the folder, relative to it, whose files a bundler makes; empty where there is none.
+    """
 
     folder: Path
     name: str
     digest: str
     local: tuple[Path, ...]
+    assets: str = ""
 
 
 def read_project(folder: Path) -> Project:
@@ -48,7 +54,8 @@ def read_project(folder: Path) -> Project:
     name = settings.get("project", {}).get("name")
     if not isinstance(name, str) or not name:
         raise SourceError(f"{file} has no project.name")
-    return Project(folder, name, _digest(folder), tuple(_local_folders(file, settings)))
+    local = tuple(_local_folders(file, settings))
+    return Project(folder, name, _digest(folder), local, _assets_folder(file, settings))
 
 
 def with_local(folder: Path) -> list[Project]:
@@ -82,6 +89,26 @@ def _local_folders(file: Path, settings: dict[str, Any]) -> Iterator[Path]:
         yield folder
 
 
+def _assets_folder(file: Path, settings: dict[str, Any]) -> str:
+    named = settings.get("tool", {}).get("tandem", {}).get("assets", "")
+    if not isinstance(named, str):
+        raise SourceError(f'{file}: tool.tandem.assets must be a folder, as in "assets"')
+    if not named:
+        return ""
+    folder = Path(named)
+    if folder.is_absolute() or any(_left_out(part, number == 0) for number, part in enumerate(folder.parts)):
+        raise SourceError(
+            f"{file}: tool.tandem.assets is {named}, which does not belong to a release. "
+            "Next: name a folder of the project, without dots, build, dist and tests"
+        )
+    for needed in ("package.json", "package-lock.json"):
+        if not (file.parent / folder / needed).is_file():
+            raise SourceError(
+                f"{file}: tool.tandem.assets names {named}, which has no {needed}. Next: in it, npm install"
+            )
+    return str(folder)
+
+
 def _digest(folder: Path) -> str:
     """Return the hash of paths, contents and executable bits of all files that count, except the lock."""
     total = hashlib.sha256()
@@ -104,7 +131,8 @@ def _files(folder: Path) -> list[str]:
         found += [
             str((Path(place) / name).relative_to(folder))
             for name in names
-            if not name.startswith(".") and not name.endswith((".pyc", ".egg-info"))
+            if (not name.startswith(".") or name in HIDDEN_THAT_COUNT)
+            and not name.endswith((".pyc", ".egg-info"))
         ]
     return sorted(found)
 

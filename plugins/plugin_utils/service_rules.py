@@ -11,6 +11,7 @@ from .inventory import Inventory
 from .problems import Report, did_you_mean, listing, shown
 from .service_links import check_links
 from .service_names import is_derived
+from .service_paths import claimed, is_below, owner
 from .services import Catalog
 
 # Ports on which the platform's own components listen on loopback or on every address of a host.
@@ -44,6 +45,7 @@ def check_services(catalog: Catalog, inventory: Inventory, report: Report) -> No
     """Check everything that concerns entries and hosts."""
     check_ports(catalog, report)
     check_routes(catalog, report)
+    check_cache(catalog, report)
     check_placement(catalog, inventory, report)
     check_ingress(catalog, inventory, report)
     check_links(catalog, report)
@@ -88,7 +90,7 @@ def check_routes(catalog: Catalog, report: Report) -> None:
     owners: dict[tuple[str | None, str], tuple[str, str]] = {}
     for name, service in catalog.services.items():
         for number, route in enumerate(service.routes):
-            claim = (service.ingress, route.rstrip("/"))
+            claim = (service.ingress, claimed(route))
             if claim not in owners:
                 owners[claim] = (name, route)
                 continue
@@ -99,6 +101,45 @@ def check_routes(catalog: Catalog, report: Report) -> None:
                 f"{shown(route)} is claimed by {who} already, as {shown(same)}",
                 "keep one of the two, or choose a longer path: the longest match wins",
             )
+
+
+def check_cache(catalog: Catalog, report: Report) -> None:
+    """Refuse cached paths that are named twice, or by which requests do not reach the service through NGINX."""
+    for name, service in catalog.services.items():
+        if service.cache and service.ingress == "haproxy":
+            report.refuse(
+                catalog.where(name, "cache"),
+                "needs NGINX, which keeps the answers",
+                "write ingress: nginx, or remove cache",
+            )
+            continue
+        seen: dict[str, str] = {}
+        for number, path in enumerate(service.cache):
+            where = catalog.where(name, "cache", number)
+            same = seen.get(claimed(path))
+            seen[claimed(path)] = path
+            if same is not None:
+                report.refuse(
+                    where, f"{shown(path)} is named already, as {shown(same)}", "keep one of the two"
+                )
+            else:
+                _check_owner(name, path, where, catalog, report)
+
+
+def _check_owner(name: str, path: str, where: str, catalog: Catalog, report: Report) -> None:
+    routes = catalog.services[name].routes
+    if not any(is_below(path, route) for route in routes):
+        report.refuse(
+            where,
+            f"{shown(path)} is below none of the service's routes ({listing(routes)})",
+            "write a path below one of them",
+        )
+    elif (other := owner(path, catalog)) != name:
+        report.refuse(
+            where,
+            f"{shown(path)} is served by {other}",
+            f"name it in cache of {other}, or choose another path",
+        )
 
 
 def check_placement(catalog: Catalog, inventory: Inventory, report: Report) -> None:

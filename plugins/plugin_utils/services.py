@@ -158,7 +158,7 @@ def _check_combination(name: str, service: Service, override: Mapping[str, Any],
             "remove threads",
         )
     if service.port is None:
-        for key in sorted({"routes", "ingress", "health", "wsgi"} & service.model_fields_set):
+        for key in sorted({"cache", "routes", "ingress", "health", "wsgi"} & service.model_fields_set):
             if getattr(service, key):
                 report.refuse(
                     where_of(override, name, (key,)), "needs a port", "add port, or remove this key"

@@ -8,6 +8,7 @@ from typing import Any
 
 from .gateway import Gateway
 from .inventory import Host, Inventory
+from .service_paths import is_below
 from .services import Catalog
 from .settings import Platform
 from .views_gateway import gateway_view
@@ -103,7 +104,7 @@ def _listeners(host: Host, catalog: Catalog, inventory: Inventory) -> list[dict[
     ]
 
 
-def nginx_view(host: Host, platform: Platform) -> dict[str, Any] | None:
+def nginx_view(host: Host, platform: Platform, catalog: Catalog) -> dict[str, Any] | None:
     """Return what an edge's NGINX serves; null on other hosts."""
     if not host.has("edge"):
         return None
@@ -115,7 +116,32 @@ def nginx_view(host: Host, platform: Platform) -> dict[str, Any] | None:
         "https_port": 443,
         "upstream": f"{ROUTER_ADDRESS}:{ROUTER_PORT}",
         "certificate": "edge",
+        "locations": locations(catalog),
     }
+
+
+def locations(catalog: Catalog) -> list[dict[str, str | None]]:
+    """Return NGINX's locations: ``match`` as NGINX writes it, ``cached`` the service whose answers may be kept.
+
+    Besides the cached paths there is one for every route of another service below them, and one for all else.
+    """
+    cached = {path: name for name, service in catalog.services.items() for path in service.cache}
+    kept_out = [
+        route
+        for name, service in catalog.services.items()
+        if service.ingress == "nginx"
+        for route in service.routes
+        if route not in cached
+        and any(is_below(route, path) and owner != name for path, owner in cached.items())
+    ]
+    owners: dict[str, str | None] = {**cached, **dict.fromkeys(kept_out)}
+    owners.setdefault("/", None)
+    return [{"match": match, "cached": owners[path]} for path in sorted(owners) for match in _matches(path)]
+
+
+def _matches(path: str) -> list[str]:
+    """Return a path as NGINX's locations: ``/cart`` is that path and all below it, but not ``/cartoons``."""
+    return [path] if path.endswith("/") else [f"= {path}", f"{path}/"]
 
 
 def smoke_paths(catalog: Catalog) -> list[str]:

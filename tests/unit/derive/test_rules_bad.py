@@ -39,7 +39,7 @@ def variable(name, where, what, cure, **keys):
 # Unknown keys and wrong types
 
 entry("unknown_key", "services.users.prot", "unknown key", "write port", prot=1)
-entry("unknown_key_far_from_all", "services.users.zzz", "unknown key", "known here: app, calls", zzz=1)
+entry("unknown_key_far_from_all", "services.users.zzz", "unknown key", "known here: app, cache", zzz=1)
 entry(
     "unknown_nested_key",
     "services.users.limits.memroy",
@@ -242,6 +242,50 @@ entry(
     "",
     routes=["/.well-known/tandem/x"],
 )
+entry(
+    "route_of_the_static_files", "services.users.routes[0]", "platform's own", "another", routes=["/static"]
+)
+entry("cached_path_without_slash", "services.users.cache[0]", "not a path", "/cart", cache=["users/"])
+entry(
+    "cached_path_of_no_route",
+    "services.users.cache[0]",
+    '"/user/" is below none of the service\'s routes (/users/)',
+    "below",
+    cache=["/user/"],
+)
+entry(
+    "cached_path_above_the_route",
+    "services.users.cache[0]",
+    '"/users" is below none of the service\'s routes',
+    "below",
+    cache=["/users"],
+)
+entry(
+    "cached_path_twice",
+    "services.users.cache[1]",
+    '"/users/a/" is named already, as "/users/a"',
+    "keep one",
+    cache=["/users/a", "/users/a/"],
+)
+
+
+@case_of("services.users.cache[0]", '"/mails/sent/" is served by order-mail', "in cache of order-mail")
+def cached_path_of_another_service(case):
+    case.services["users"] |= {"routes": ["/"], "cache": ["/mails/sent/"]}
+
+
+@case_of("services.order-mail.cache", "needs NGINX", "write ingress: nginx")
+def cache_behind_haproxy_alone(case):
+    case.services["order-mail"] |= {"ingress": "haproxy", "cache": ["/mails"]}
+    case.hosts["msk-edge1"]["platform_ingress_haproxy_address"] = "10.1.0.111"
+    case.hosts["spb-edge1"]["platform_ingress_haproxy_address"] = "10.2.0.111"
+
+
+@case_of("services.digest.cache", "needs a port", "add port")
+def worker_with_a_cache(case):
+    case.services["digest"]["cache"] = ["/digest/"]
+
+
 entry("health_without_slash", "services.users.health", "not a path", "/health/ready", health="ready")
 entry(
     "ingress_without_routes", "services.users.ingress", "no routes", "add routes", routes=[], ingress="nginx"

@@ -23,6 +23,15 @@ def same_route_on_both_ingresses(case):
     case.hosts["spb-edge1"]["platform_ingress_haproxy_address"] = "10.2.0.111"
 
 
+def cached_paths(case):
+    case.services["users"] |= {"routes": ["/", "/users/"], "cache": ["/", "/users/faces", "/shop/"]}
+    case.services["order-mail"]["cache"] = ["/mails/", "/mails/sent/"]
+
+
+def route_that_only_starts_like_the_static_files(case):
+    case.services["users"]["routes"] = ["/statics/"]
+
+
 def name_of_twenty_characters(case):
     case.services["a-name-of-20-letters"] = case.services.pop("digest")
 

@@ -367,8 +367,44 @@ def test_nginx(case):
         "https_port": 443,
         "upstream": "127.0.0.1:8080",
         "certificate": "edge",
+        "locations": [{"match": "/", "cached": None}],
     }
     assert view(case, "msk-app1")["nginx"] is None
+
+
+def locations(case):
+    return [(item["match"], item["cached"]) for item in view(case, "msk-edge1")["nginx"]["locations"]]
+
+
+def test_cached_paths_are_locations(case):
+    case.services["users"]["cache"] = ["/users/faces/"]
+    case.services["order-mail"]["cache"] = ["/mails/sent"]
+    assert locations(case) == [
+        ("/", None),
+        ("= /mails/sent", "order-mail"),
+        ("/mails/sent/", "order-mail"),
+        ("/users/faces/", "users"),
+    ]
+
+
+def test_routes_of_others_below_a_cached_path_are_not_cached(case):
+    case.services["users"] |= {"routes": ["/", "/users/"], "cache": ["/"]}
+    assert locations(case) == [
+        ("/", "users"),
+        ("= /mails", None),
+        ("/mails/", None),
+        ("/mails/sent/", None),
+    ]
+    case.services["order-mail"]["cache"] = ["/mails/sent/"]
+    assert locations(case)[-1] == ("/mails/sent/", "order-mail")
+
+
+def test_routes_of_the_other_ingress_are_no_locations(case):
+    case.services["users"] |= {"routes": ["/"], "cache": ["/"]}
+    case.services["order-mail"]["ingress"] = "haproxy"
+    case.hosts["msk-edge1"]["platform_ingress_haproxy_address"] = "10.1.0.111"
+    case.hosts["spb-edge1"]["platform_ingress_haproxy_address"] = "10.2.0.111"
+    assert locations(case) == [("/", "users")]
 
 
 def test_smoke_paths(case):

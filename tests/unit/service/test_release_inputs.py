@@ -112,12 +112,12 @@ def test_the_same_files_elsewhere_are_the_same(folder, tmp_path):
 
 
 def test_only_what_is_hashed_is_copied(folder, tmp_path):
-    place = folder("app", files=("src/x.py", "tests/t.py", ".secret"))
+    place = folder("app", files=("src/x.py", "tests/t.py", ".secret", "assets/.npmrc"))
     copy_project(read_project(place), tmp_path / "copy")
     copied = {
         str(path.relative_to(tmp_path / "copy")) for path in (tmp_path / "copy").rglob("*") if path.is_file()
     }
-    assert copied == {"src/x.py", "pyproject.toml"}
+    assert copied == {"src/x.py", "assets/.npmrc", "pyproject.toml"}
 
 
 def test_local_packages_of_local_packages_come_along_once(folder):
@@ -134,6 +134,16 @@ def test_problems_of_a_source_folder_name_the_file(folder, tmp_path):
         with_local(folder("app", '[tool.tandem]\nlocal = ["../nowhere"]\n'))
     with pytest.raises(SourceError, match="must be a list"):
         with_local(folder("app", '[tool.tandem]\nlocal = "../x"\n'))
+    assets = folder("bundled", '[tool.tandem]\nassets = "assets"\n', ("assets/package.json",))
+    with pytest.raises(
+        SourceError, match=r"names assets, which has no package-lock\.json\. Next: .*npm install"
+    ):
+        read_project(assets)
+    for wrong in ('"dist"', '"../assets"', '"/assets"', '"src/.assets"', '"tests/assets"'):
+        with pytest.raises(SourceError, match="does not belong to a release"):
+            read_project(folder("bundled", f"[tool.tandem]\nassets = {wrong}\n"))
+    with pytest.raises(SourceError, match="assets must be a folder"):
+        read_project(folder("bundled", '[tool.tandem]\nassets = ["x"]\n'))
     (tmp_path / "app/pyproject.toml").write_text("[project]\n")
     with pytest.raises(SourceError, match=r"no project\.name"):
         read_project(tmp_path / "app")

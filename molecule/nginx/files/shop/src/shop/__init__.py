@@ -1,0 +1,1 @@
+"""An app that is nothing but its files for browsers."""
