@@ -15,8 +15,8 @@ DOCUMENTATION = r"""
 module: service_logs
 short_description: Show a service's logs, and follow them
 description:
-  - Prints the end of the logs of a service's instances on every host of the play, each line with its host's name, and then
-    what is added, while it is added. Reads only.
+  - Prints the end of the logs of a service's instances on every host of the play, each line with its host's name,
+    and then what is added, while it is added. Reads only.
 options:
   name:
     description: The service.
