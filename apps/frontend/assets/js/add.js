@@ -1,5 +1,6 @@
-// Puts a product into the cart without loading another page.
-import { showCount } from "./home.js";
+// Puts a product into the cart without loading another page. Who is not logged in sends the form itself, and gets
+// the page to do so.
+import { showCount, whenLoggedIn } from "./home.js";
 
 async function add(form, state) {
   const response = await fetch(form.action, {
@@ -7,10 +8,6 @@ async function add(form, state) {
     body: new URLSearchParams(new FormData(form)),
     headers: { Accept: "application/json" },
   });
-  if (response.status === 401) {
-    location.assign(form.dataset.login);
-    return;
-  }
   if (!response.ok) throw new Error(`status ${response.status}`);
   const { count } = await response.json();
   showCount(count);
@@ -20,7 +17,8 @@ async function add(form, state) {
   state.replaceChildren(`${form.dataset.added} ${count}. `, link);
 }
 
-export function addToCart() {
+export async function addToCart() {
+  await whenLoggedIn;
   for (const form of document.querySelectorAll("form[data-add]")) {
     const state = form.querySelector("[data-state]");
     const button = form.querySelector("button");

@@ -1,6 +1,11 @@
 // Public pages are the same for everybody: who is logged in and what is in the cart comes from /api/home.
 const language = document.body.dataset.language;
 
+let loggedIn;
+export const whenLoggedIn = new Promise((resolve) => {
+  loggedIn = resolve;
+});
+
 export function showCount(count) {
   const badge = document.querySelector("[data-cart-count]");
   badge.textContent = String(count);
@@ -57,6 +62,9 @@ export async function showHome() {
     return; // the page is complete without it
   }
   if (home.me) showName(home.me);
-  if (home.cart) showCount(home.cart.count);
+  if (home.cart) {
+    showCount(home.cart.count);
+    loggedIn();
+  }
   if (section && home.recommendations) showRecommendations(section, home.recommendations);
 }

@@ -43,7 +43,9 @@ def create_app(settings: FrontendSettings | None = None) -> Flask:
     set_up_templates(app, Assets.load())
     security.protect(app)
     pages.mount(app)
-    _mount_documents(app, _documents(settings, api, pool))
+    own = openapi.document(api, metadata_version("frontend"))
+    app.extensions["document"] = own
+    _mount_documents(app, _documents(settings, own, pool))
     return app
 
 
@@ -66,10 +68,10 @@ def _declare_home(api: Api, home: Home) -> None:
         return home.view(current_session(), query.parts)
 
 
-def _documents(settings: FrontendSettings, api: Api, pool: Pool) -> Documents:
+def _documents(settings: FrontendSettings, own: dict[str, Any], pool: Pool) -> Documents:
     urls = {"users": settings.users_url, "products": settings.products_url, "orders": settings.orders_url}
     services = {name: Service(name, url, answer_seconds=settings.home_seconds) for name, url in urls.items()}
-    return Documents(services, openapi.document(api, metadata_version("frontend")), pool)
+    return Documents(services, own, pool)
 
 
 def _mount_documents(app: Flask, documents: Documents) -> None:

@@ -17,18 +17,18 @@ def money(amount: int, currency: str, language: str) -> str:
     """A price; `amount` is in the currency's smallest unit. Round sums have no fraction."""
     digits = get_currency_precision(currency)
     value = Decimal(amount).scaleb(-digits)
-    if value == value.to_integral_value():
-        digits = 0
+    whole = value == value.to_integral_value()
     locale = LOCALES[language]
-    text: str = _pattern(language).apply(value, locale, currency_digits=False, force_frac=(digits, digits))
+    text: str = _pattern(language, 0 if whole else digits).apply(value, locale, currency_digits=False)
     return text.replace("\xa4", SYMBOLS.get(currency) or get_currency_symbol(currency, locale))
 
 
 @lru_cache
-def _pattern(language: str) -> NumberPattern:
-    pattern = LOCALES[language].currency_formats["standard"].pattern
+def _pattern(language: str, digits: int) -> NumberPattern:
+    pattern: str = LOCALES[language].currency_formats["standard"].pattern
+    fraction = "." + "0" * digits if digits else ""
     # The sign is put in afterwards: \xa4 would become what the locale prefers.
-    return parse_pattern(pattern.replace("\xa4", "'\xa4'"))
+    return parse_pattern(pattern.replace("0.00", "0" + fraction).replace("\xa4", "'\xa4'"))
 
 
 def moment(when: datetime, language: str) -> str:

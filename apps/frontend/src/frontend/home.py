@@ -92,7 +92,7 @@ class Home:
         """The parts; Unauthorized if the request's own bearer token is refused."""
         shared: dict[Part, Callable[[], Any]] = {"recommendations": self.recommendations.get}
         jobs = {part: job for part, job in shared.items() if part in parts}
-        problems: list[HomeProblem] = Field(default_factory=list)
+        problems: list[HomeProblem] = []
         if session.present:
             own = [part for part in parts if part not in shared]
             return self._personal(session, jobs, own, problems)

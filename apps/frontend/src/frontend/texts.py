@@ -40,7 +40,7 @@ class Words:
     language: str
     texts: Mapping[str, Text]
 
-    def __call__(self, name: str, **values: object) -> str:
+    def __call__(self, name: str, /, **values: object) -> str:
         """The text with its placeholders filled; KeyError if there is no such text."""
         text = self.texts[name]
         if not isinstance(text, str):
