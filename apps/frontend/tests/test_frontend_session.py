@@ -2,7 +2,7 @@
 
 import threading
 
-from support.browser import SCRIPT, Browser
+from support.browser import PASSWORD, SCRIPT, Browser, field
 
 
 def cookies(answer) -> dict[str, str]:
@@ -70,6 +70,31 @@ def test_logout_during_an_outage_is_honest(shop, ann):
     shop.users.down = True
     assert ann.post("/en/account/logout").location == "/en/account/login?done=logged_out_here"
     assert ann.cookie("__Host-refresh") is None
+
+
+def test_looking_at_the_login_changes_nothing(ann):
+    """A link from elsewhere must not fill anybody's cart."""
+    assert ann.get("/en/account/login?add=2").location == "/en/shop/2"
+    assert ann.get("/en/account/register?add=2&next=/en/cart").location == "/en/shop/2"
+    assert ann.home()["cart"]["count"] == 0
+
+
+def test_an_order_keeps_its_key_over_a_login(shop, ann):
+    ann.post("/en/cart/items", product_id=1)
+    key = field(ann.get("/en/checkout"), "key")
+    shop.selling.vague = 1
+    assert ann.post("/en/checkout", key=key).status_code == 503
+    shop.access_tokens.clear()
+    shop.refresh_tokens.clear()
+    login = ann.post("/en/checkout", key=key)
+    assert login.location == f"/en/account/login?next=/en/checkout?key%3D{key}"
+    form = ann.get(login.location)
+    done = ann.post("/en/account/login", email="ann@example.org", password=PASSWORD, next=field(form, "next"))
+    assert done.location == f"/en/checkout?key={key}"
+    # The order had been made, so there is nothing left to order.
+    assert ann.get(done.location).location == "/en/account/orders"
+    ann.post("/en/cart/items", product_id=2)
+    assert field(ann.get(done.location), "key") == key
 
 
 def test_people_are_kept_apart(app, ann):

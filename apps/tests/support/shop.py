@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from werkzeug.routing import Map, Rule
-from werkzeug.serving import BaseWSGIServer, make_server
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 Answer = tuple[int, Any]
@@ -34,6 +34,13 @@ class Problem(Exception):
             "status": self.status,
             **self.extra,
         }
+
+
+class Quiet(WSGIRequestHandler):
+    """Writes no log of requests."""
+
+    def log_request(self, *_: Any) -> None:
+        pass
 
 
 class Fake:
@@ -63,7 +70,7 @@ class Fake:
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def start(self) -> None:
-        self._server = make_server("127.0.0.1", 0, self, threaded=True)
+        self._server = make_server("127.0.0.1", 0, self, threaded=True, request_handler=Quiet)
         threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
         ).start()

@@ -23,7 +23,9 @@ export function onceOnly() {
 }
 
 export function localTimes() {
-  const format = new Intl.DateTimeFormat(document.body.dataset.language, { dateStyle: "long", timeStyle: "short" });
+  // English as the server writes it: the day first, and hours up to 23.
+  const locale = { en: "en-GB" }[document.body.dataset.language] ?? document.body.dataset.language;
+  const format = new Intl.DateTimeFormat(locale, { dateStyle: "long", timeStyle: "short" });
   for (const element of document.querySelectorAll("time[datetime]")) {
     element.textContent = format.format(new Date(element.dateTime));
   }

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 from tandem_common.fields import Output, Query
-from tandem_common.problems import ProblemError, Unauthorized, Unavailable
+from tandem_common.problems import ProblemError, Unavailable
 
 from frontend.services import Account, Backend, CartLine, Order, Product
 from frontend.session import LoginRequired, Session
@@ -138,8 +138,6 @@ class Home:
         for part, future in futures.items():
             try:
                 found[part] = _result(future, future in done)
-            except Unauthorized:
-                raise
             except ProblemError as error:
                 if error.status == 401:
                     raise

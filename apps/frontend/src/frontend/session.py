@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from flask import Request, Response
-from tandem_common.problems import ProblemError, Unauthorized
+from tandem_common.problems import Unauthorized
 
 from frontend.services import Refusal, Tokens, Users
 
@@ -20,13 +20,11 @@ MARGIN_SECONDS = 30
 T = TypeVar("T")
 
 
-class LoginRequired(ProblemError):
+class LoginRequired(Unauthorized):
     """401: nobody is logged in, or not any more."""
 
     def __init__(self) -> None:
-        super().__init__(
-            401, "unauthorized", "Unauthorized", "Log in first.", headers={"WWW-Authenticate": "Bearer"}
-        )
+        super().__init__("Log in first.")
 
 
 class Session:
@@ -58,14 +56,15 @@ class Session:
     def call(self, work: Callable[[str], T]) -> T:
         """Do something with an access token, once more with a new one if it was refused.
 
-        Raises LoginRequired, and Unavailable when new tokens can't be had at the moment.
+        Raises LoginRequired, Unauthorized for a client's own token that is refused, and Unavailable when new tokens
+        can't be had at the moment.
         """
         if self._bearer:
-            return work(self._bearer)
+            return _with_own(work, self._bearer)
         token = self._access or self._renew(None)
         try:
             return work(token)
-        except ProblemError as error:
+        except Refusal as error:
             if error.status != 401:
                 raise
             return self._again(work, token)
@@ -123,10 +122,15 @@ class Session:
             _set(response, REFRESH, "", 0)
 
 
+def _with_own(work: Callable[[str], T], token: str) -> T:
+    try:
+        return work(token)
+    except Refusal as error:
+        if error.status != 401:
+            raise
+        raise Unauthorized("Refused: the token does not count.", challenge='Bearer error="invalid_token"') from error
+
+
 def _set(response: Response, name: str, value: str, seconds: int) -> None:
     response.set_cookie(name, value, max_age=seconds, path="/", secure=True, httponly=True, samesite="Lax")
 
-
-def refused(error: ProblemError) -> Unauthorized:
-    """The answer to a client whose own token (Authorization) a service refused."""
-    return Unauthorized(error.detail or "Refused.", challenge='Bearer error="invalid_token"')

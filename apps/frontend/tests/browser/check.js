@@ -1,7 +1,7 @@
 // Walks the shop in Chromium: both languages, phone and desktop, light and dark, with and without JavaScript.
 // Every page is photographed, examined by axe-core, and must cause no console message, failed or foreign request.
 //
-// Usage: node check.js URL SCREENSHOTS [FILTER]. The server is serve.py. CHROMIUM names another browser.
+// Usage: node check.js URL SCREENSHOTS [FILTER]. It is started by walk.py. CHROMIUM names another browser.
 import { mkdir, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";

@@ -171,5 +171,7 @@ export function* walks() {
     yield { name: "buy", steps: buy, language, size: "phone", scheme: "light", scripts: false };
     yield { name: "outages", steps: outages, language, size: "desktop", scheme: "light", scripts: false };
   }
-  yield { name: "developers", steps: developers, language: "en", size: "desktop", scheme: "light", scripts: true };
+  for (const size of ["phone", "desktop"]) {
+    yield { name: "developers", steps: developers, language: "en", size, scheme: "light", scripts: true };
+  }
 }

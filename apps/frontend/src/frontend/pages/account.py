@@ -71,7 +71,7 @@ def declare(blueprint: Blueprint) -> None:
     @blueprint.get("/account/login")
     def login() -> Page:
         form = Form.of_request()
-        return _show("login", form) if not current_session().present else _go_on(form)
+        return _leave(form) if current_session().present else _show("login", form)
 
     @blueprint.post("/account/login")
     def log_in() -> Page:
@@ -81,7 +81,7 @@ def declare(blueprint: Blueprint) -> None:
     @blueprint.get("/account/register")
     def register() -> Page:
         form = Form.of_request()
-        return _show("register", form) if not current_session().present else _go_on(form)
+        return _leave(form) if current_session().present else _show("register", form)
 
     @blueprint.post("/account/register")
     def make_account() -> Page:
@@ -134,6 +134,13 @@ def _enter(form: Form, page: str) -> Page:
     return _go_on(form)
 
 
+def _leave(form: Form) -> Response:
+    """Away from a page that is not needed. It was only looked at, so nothing is put into the cart."""
+    if form.add:
+        return see("product", product_id=form.add)
+    return redirect(form.next or url_for("pages.catalogue"), 303)
+
+
 def _go_on(form: Form) -> Response:
     """To where the login was asked for; the product that it was asked for goes into the cart first."""
     if form.add:
@@ -142,4 +149,4 @@ def _go_on(form: Form) -> Response:
         except ProblemError:
             return see("cart", problem="not_added")
         return see("cart", done="added")
-    return redirect(form.next or url_for("pages.catalogue"), 303)
+    return _leave(form)

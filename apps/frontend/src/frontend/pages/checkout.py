@@ -22,7 +22,9 @@ def declare(blueprint: Blueprint) -> None:
 
     @blueprint.get("/checkout")
     def checkout() -> Page:
-        return _form(str(uuid.uuid4()), "")
+        """A key comes along when the login ran out before a form could be repeated."""
+        key = _key(request.args.get("key"))
+        return _form(key or str(uuid.uuid4()), "", empty="orders" if key else "cart")
 
     @blueprint.post("/checkout")
     def order() -> Page:
@@ -49,10 +51,10 @@ def _key(text: str | None) -> str | None:
         return None
 
 
-def _form(key: str, note: str, refusal: Refusal | None = None) -> Page:
+def _form(key: str, note: str, refusal: Refusal | None = None, empty: str = "cart") -> Page:
     cart = CartPage.of(current_session().call(backend().orders.cart))
     if not cart.lines and refusal is None:
-        return see("cart")
+        return see(empty)
     page = render_template("checkout.html", cart=cart, key=key, note=note, refusal=refusal, max_note=MAX_NOTE)
     return page, refusal.status if refusal else 200
 

@@ -27,14 +27,18 @@ def mount(app: Flask) -> None:
 
 def _page(status: int) -> str:
     name = f"problem.{status}" if words().has(f"problem.{status}.title") else "problem.other"
-    again = request.url if request.method == "GET" else None
+    again = request.full_path.rstrip("?") if request.method == "GET" else None
     return render_template("error.html", problem=name, status=status, again=again, request_id=request_id())
 
 
 def _aim() -> dict[str, Any]:
-    """What to do after login: see this page, or put that product into the cart."""
+    """What to do after login: see this page, put that product into the cart, or send that order again."""
     if request.method == "GET":
         wanted = local_path(request.full_path.rstrip("?"))
         return {"next": wanted} if wanted else {}
     product = request.form.get("product_id")
-    return {"add": product} if product else {"next": url_for("pages.cart")}
+    if product:
+        return {"add": product}
+    key = request.form.get("key")
+    again = local_path(url_for("pages.checkout", key=key)) if key else None
+    return {"next": again or url_for("pages.cart")}

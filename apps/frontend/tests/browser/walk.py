@@ -1,23 +1,27 @@
-"""The frontend over the stand-in of the services, with the built assets, on one local port.
+"""Walks through the frontend in Chromium, over the stand-in of the services and with the built assets.
 
-Usage: python serve.py PORT ASSETS_DIST. Paths below /_test/ change how the services behave:
-/_test/<service>/<down|vague|delay>/<number>.
+Usage: python walk.py FOLDER [FILTER]. FOLDER has the built assets/ and a copy of this folder with its node_modules/;
+screenshots are put there.
+Paths below /_test/ change how the services behave: /_test/<service>/<down|vague|delay>/<number>.
 """
 
 import json
+import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
+from wsgiref.types import WSGIApplication
 
 from flask import Flask
 from frontend import assets
 from frontend.application import create_app
 from frontend.settings import FrontendSettings
 from products.samples import read
-from support.shop import Shop, product
+from support.shop import Quiet, Shop, product
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.shared_data import SharedDataMiddleware
-from werkzeug.serving import run_simple
+from werkzeug.serving import make_server
 
 PICTURES = ("cup", "teapot", "pan", "blanket", "lamp", "pen", "bag", "bicycle", "game", "record", "unknown")
 
@@ -51,17 +55,28 @@ def switches(shop: Shop) -> Flask:
     return app
 
 
-def main() -> None:
-    """Serve until killed."""
-    port, dist = int(sys.argv[1]), Path(sys.argv[2])
+def application(dist: Path) -> WSGIApplication:
+    """Pages, static files and switches."""
     shop = Shop(samples())
     shop.start()
     manifest = json.loads((dist / "manifest.json").read_text())
     assets.Assets.load = classmethod(lambda cls: cls(manifest))
     app = create_app(FrontendSettings(log_level="warning", write_seconds=3, **shop.urls))
     pages = SharedDataMiddleware(app, {assets.BASE.rstrip("/"): str(dist)}, cache=False)
-    run_simple("127.0.0.1", port, DispatcherMiddleware(pages, {"/_test": switches(shop)}), threaded=True)
+    return DispatcherMiddleware(pages, {"/_test": switches(shop)})
+
+
+def main() -> int:
+    """Serve, walk, and say how it went."""
+    folder, wanted = Path(sys.argv[1]).resolve(), sys.argv[2:]
+    server = make_server(
+        "localhost", 0, application(folder / "assets" / "dist"), threaded=True, request_handler=Quiet
+    )
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://localhost:{server.server_port}"
+    command = ["node", "check.js", url, str(folder / "screenshots"), *wanted]
+    return subprocess.run(command, cwd=folder, check=False).returncode
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
