@@ -128,9 +128,10 @@ def _with_own(work: Callable[[str], T], token: str) -> T:
     except Refusal as error:
         if error.status != 401:
             raise
-        raise Unauthorized("Refused: the token does not count.", challenge='Bearer error="invalid_token"') from error
+        raise Unauthorized(
+            "Refused: the token does not count.", challenge='Bearer error="invalid_token"'
+        ) from error
 
 
 def _set(response: Response, name: str, value: str, seconds: int) -> None:
     response.set_cookie(name, value, max_age=seconds, path="/", secure=True, httponly=True, samesite="Lax")
-
