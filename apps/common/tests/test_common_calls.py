@@ -10,7 +10,7 @@ from flask import Flask, request
 from support.things import Stopwatch
 from tandem_common.api import Api
 from tandem_common.application import create_application
-from tandem_common.calls import Service
+from tandem_common.calls import CallFailed, Service
 from tandem_common.metrics import Metrics
 from tandem_common.problems import Unavailable
 from tandem_common.settings import ServiceSettings
@@ -27,6 +27,10 @@ def other():
     def answer(status):
         app.seen.append((request.method, dict(request.headers), request.get_json(silent=True)))
         return {"status": status}, status
+
+    @app.post("/problem/<name>/<int:status>")
+    def problem(name, status):
+        return {"type": f"urn:tandem:problem:{name}"}, status
 
     @app.get("/slow")
     def slow():
@@ -70,6 +74,27 @@ def test_statuses(other, status, passes):
     else:
         with pytest.raises(Unavailable):
             service.request("GET", f"/status/{status}")
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "maybe_done"),
+    [("unavailable", 503, False), ("outcome-unknown", 503, True), ("unavailable", 502, True)],
+)
+def test_says_whether_something_may_have_happened(other, name, status, maybe_done):
+    with pytest.raises(CallFailed) as caught:
+        Service("other", other.url).request("POST", f"/problem/{name}/{status}")
+    assert caught.value.maybe_done is maybe_done
+
+
+def test_silence_may_hide_a_success(other):
+    with pytest.raises(CallFailed) as caught:
+        Service("other", other.url, answer_seconds=0.2).request("GET", "/slow")
+    assert caught.value.maybe_done
+
+
+def test_further_headers_are_sent(other):
+    Service("other", other.url).request("GET", "/status/200", headers={"Idempotency-Key": "k"})
+    assert other.seen[0][1]["Idempotency-Key"] == "k"
 
 
 def test_redirects_are_not_followed(other):

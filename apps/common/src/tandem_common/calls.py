@@ -12,6 +12,7 @@ from tandem_common.application import REQUEST_ID, request_id
 from tandem_common.limits import Limiter
 from tandem_common.problems import Unavailable
 
+OUTCOME_UNKNOWN = "urn:tandem:problem:outcome-unknown"
 log = structlog.get_logger(__name__)
 CONNECT_SECONDS = 1.0
 ANSWER_SECONDS = 7.0
@@ -20,47 +21,68 @@ AT_ONCE = 4
 """Calls of one process at a time: half of its threads, so that a slow service takes no more than those."""
 
 
+class CallFailed(Unavailable):
+    """No usable answer to a call. `maybe_done` is False where the request certainly changed nothing."""
+
+    def __init__(self, detail: str, *, maybe_done: bool) -> None:
+        super().__init__(detail)
+        self.maybe_done = maybe_done
+
+
 class Service:
     """A client of one service. Each thread keeps its own connection open.
 
     Only for requests that may be repeated: after a lost connection a request is sent a second time.
     """
 
-    def __init__(self, name: str, url: str, *, answer_seconds: float = ANSWER_SECONDS) -> None:
+    def __init__(
+        self, name: str, url: str, *, answer_seconds: float = ANSWER_SECONDS, at_once: int = AT_ONCE
+    ) -> None:
         self._name = name
         self._url = url.rstrip("/")
         self._timeout = (CONNECT_SECONDS, answer_seconds)
-        self._limiter = Limiter(AT_ONCE)
+        self._limiter = Limiter(at_once)
         self._threads = threading.local()
 
     def request(
-        self, method: str, path: str, *, body: Mapping[str, Any] | None = None, token: str | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> requests.Response:
-        """The service's answer, any status below 500; raises Unavailable for the rest and for silence."""
-        headers = {REQUEST_ID: request_id() or ""}
+        """The service's answer, any status below 500.
+
+        Raises CallFailed for the rest and for silence, and Unavailable where nothing was sent: too many calls.
+        """
+        sent = {REQUEST_ID: request_id() or "", **(headers or {})}
         if token:
-            headers["Authorization"] = f"Bearer {token}"
+            sent["Authorization"] = f"Bearer {token}"
         try:
             with self._limiter.permit(f"calls to {self._name}"):
-                response = self._send(method, path, body, headers)
+                response, repeated = self._send(method, path, body, sent)
         except requests.RequestException as error:
             log.warning("call failed", called=self._name, method=method, reason=type(error).__name__)
-            raise Unavailable(f"The service {self._name} does not answer.") from error
+            raise CallFailed(f"The service {self._name} does not answer.", maybe_done=True) from error
         if response.status_code >= 500:
             log.warning("call failed", called=self._name, method=method, status=response.status_code)
-            raise Unavailable(f"The service {self._name} is not available at the moment.")
+            detail = f"The service {self._name} is not available at the moment."
+            raise CallFailed(detail, maybe_done=repeated or not _says_not_done(response))
         return response
 
     def _send(
         self, method: str, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]
-    ) -> requests.Response:
+    ) -> tuple[requests.Response, bool]:
+        """The answer, and whether the request was sent twice for it."""
         arguments: dict[str, Any] = {"json": body, "headers": headers, "timeout": self._timeout}
         url = self._url + path
         try:
-            return self._session().request(method, url, allow_redirects=False, **arguments)
+            return self._session().request(method, url, allow_redirects=False, **arguments), False
         except requests.ConnectionError:
             # Mostly an idle connection that the other side had closed.
-            return self._session().request(method, url, allow_redirects=False, **arguments)
+            return self._session().request(method, url, allow_redirects=False, **arguments), True
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._threads, "session", None)
@@ -70,3 +92,14 @@ class Service:
             session.mount("http://", HTTPAdapter(pool_connections=1, pool_maxsize=1))
             self._threads.session = session
         return session
+
+
+def _says_not_done(response: requests.Response) -> bool:
+    """503 says so, from the services and from HAProxy alike, unless its type is outcome-unknown."""
+    if response.status_code != 503:
+        return False
+    try:
+        problem = response.json()
+    except requests.JSONDecodeError:
+        return True
+    return not isinstance(problem, dict) or problem.get("type") != OUTCOME_UNKNOWN

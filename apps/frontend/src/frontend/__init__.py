@@ -1,0 +1,1 @@
+"""The shop as people use it: pages, and the JSON that helps them."""
