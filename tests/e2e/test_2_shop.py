@@ -5,25 +5,14 @@ import uuid
 import pytest
 
 from lab import Lab
+from tests.support.shop import PASSWORD, logged_in
 
-PASSWORD = "a long enough pass phrase"
 EDGES = ["msk-edge1", "msk-edge2", "spb-edge1"]
 
 
 @pytest.fixture(params=EDGES)
 def shop(request, lab, browser):
     return browser(lab.env()["hosts"][request.param]["address"])
-
-
-def logged_in(shop):
-    email = f"{uuid.uuid4().hex[:10]}@example.org"
-    registered = shop.ask("POST", "/users/register", {"email": email, "password": PASSWORD, "name": "Анна"})
-    assert registered.status == 201, registered
-    token = shop.ask("POST", "/users/login", {"email": email, "password": PASSWORD})
-    assert token.status == 200, token
-    assert token.json()["token_type"].lower() == "bearer"
-    shop.headers = {"Authorization": f"Bearer {token.json()['access_token']}"}
-    return email
 
 
 def test_order_through_each_edge(shop):

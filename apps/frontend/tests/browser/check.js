@@ -1,13 +1,17 @@
 // Walks the shop in Chromium: both languages, phone and desktop, light and dark, with and without JavaScript.
 // Every page is photographed, examined by axe-core, and must cause no console message, failed or foreign request.
 //
-// Usage: node check.js URL SCREENSHOTS [FILTER]. It is started by walk.py. CHROMIUM names another browser.
+// Usage: node check.js URL SCREENSHOTS [FILTER], FILTER a regular expression of walks. It is started by walk.py, or by
+// whoever has a shop. CHROMIUM names another browser; ADDRESS is where URL's host is, PIN the only key it may have (base64
+// of the SHA-256 of its SubjectPublicKeyInfo), for shops that no public authority knows.
 import { mkdir, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 import { walks } from "./walks.js";
 
 const [base, folder, filter = ""] = process.argv.slice(2);
+const { ADDRESS, PIN } = process.env;
+const RUN = Date.now().toString(36); // makes this run's accounts new
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const SIZES = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 900 } };
 const problems = [];
@@ -43,7 +47,7 @@ async function examine(page, name) {
 
 async function walk(browser, { name, steps, language, size, scheme, scripts }) {
   const title = `${name}-${language}-${size}-${scheme}${scripts ? "" : "-noscript"}`;
-  if (!title.includes(filter)) return;
+  if (!new RegExp(filter).test(title)) return;
   const context = await browser.newContext({
     baseURL: base,
     viewport: SIZES[size],
@@ -68,7 +72,7 @@ async function walk(browser, { name, steps, language, size, scheme, scripts }) {
     trouble = true;
   };
   try {
-    await steps({ page, look, fail, language, email: `${title}@example.org`, scripts });
+    await steps({ page, look, fail, language, email: `${title}-${RUN}@example.org`, scripts });
   } catch (error) {
     problems.push(`${title}/${step}: ${error.message}`);
     await page.screenshot({ path: `${folder}/failed-${title}.png` });
@@ -78,7 +82,10 @@ async function walk(browser, { name, steps, language, size, scheme, scripts }) {
 }
 
 await mkdir(folder, { recursive: true });
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+const args = ["--no-sandbox"];
+if (ADDRESS) args.push(`--host-resolver-rules=MAP ${new URL(base).hostname} ${ADDRESS}`);
+if (PIN) args.push(`--ignore-certificate-errors-spki-list=${PIN}`);
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args });
 for (const one of walks()) await walk(browser, one);
 await browser.close();
 for (const problem of problems) console.log(problem);
