@@ -26,7 +26,9 @@ select nodename, nodehost, reportedstate::text, health, extract(epoch from clock
 from pgautofailover.node where formationid = 'default' and nodename = %s"""
 # Not by set_node_candidate_priority: where the primary last reported wait_primary, that function moves it to
 # apply_settings, from where 2.2 never fails over.
-PROMOTE_SQL = "update pgautofailover.node set candidatepriority = %s where formationid = 'default' and nodename = %s"
+PROMOTE_SQL = (
+    "update pgautofailover.node set candidatepriority = %s where formationid = 'default' and nodename = %s"
+)
 # 2.2 promotes nobody that is further behind than this many bytes; its own limit is 16 MiB.
 ANY_LAG_SQL = "alter system set pgautofailover.promote_wal_log_threshold = 2147483647"
 USUAL_LAG_SQL = "alter system reset pgautofailover.promote_wal_log_threshold"

@@ -1,7 +1,9 @@
 """A new release of one service under load: only it restarts, and nobody sees a failed request."""
 
 import json
+import re
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,8 @@ def running(lab, hosts=APP_HOSTS):
     found = {}
     for host in hosts:
         done = lab.run(
-            host, ["systemctl", "show", "--property=Id,MainPID", "users@*", "products@*", "orders@*"]
+            host,
+            ["systemctl", "show", "--property=Id,MainPID", "users@*", "products@*", "orders@*", "frontend@*"],
         )
         for block in done.stdout.strip().split("\n\n"):
             fields = dict(line.split("=", 1) for line in block.splitlines())
@@ -52,6 +55,38 @@ def test_release_under_load_restarts_only_its_service(lab, logs, new_release):
     assert load.lost_or_doubled() == []
 
 
+@pytest.fixture
+def new_pages(new_release):
+    """The frontend with another style sheet and another page, which names it."""
+    frontend = new_release.parent / "frontend"
+    style = frontend / "assets/css/base.css"
+    style.write_text(style.read_text() + "\nbody { accent-color: teal; }\n")
+    page = frontend / "src/frontend/templates/base.html"
+    page.write_text(page.read_text().replace("</body>", "<!-- the next release -->\n</body>"))
+    return frontend
+
+
+def test_release_of_pages_under_load_misses_no_file(lab, logs, new_pages, browser):
+    """Old and new pages are shown side by side through all edges, and every file that either names is everywhere."""
+    before = browser(None).ask("GET", "/en/shop/").text
+    with Load(lab, logs / "pages-load.log", seconds=900, orders=1, reads=5, pages=8) as load:
+        override = json.dumps({"services_override": {"frontend": {"app": str(new_pages)}}})
+        run = playbook("site.yml", "-e", override, log=logs / "pages.log")
+        time.sleep(5)
+        load.stop()
+    print(f"release of pages: {run.seconds:.0f} s; {load.summary()}")
+    assert run.rc == 0, run.output[-4000:]
+    assert load.ledger.failures() == []
+    after = browser(None).ask("GET", "/en/shop/").text
+    assert "the next release" in after
+    old, new = (set(re.findall(r'/static/[^"\s]+[.]css', page)) for page in (before, after))
+    assert old and new and not old & new, (old, new)
+    assets = [attempt for attempt in load.ledger.attempts if attempt.op == "asset"]
+    assert len(assets) > 100, "the load must have asked for the pages' files"
+    for name in old | new:
+        assert browser(None).ask("GET", name).status == 200, name
+
+
 def test_deploys_to_the_rest_while_a_host_is_dead(lab, logs):
     lab.kill("msk-app2")
     alive = [host for host in APP_HOSTS if host != "msk-app2"]
@@ -60,7 +95,8 @@ def test_deploys_to_the_rest_while_a_host_is_dead(lab, logs):
     assert run.rc == 0, run.output[-4000:]
     assert "msk-app2" in run.output
     after = running(lab, alive)
-    assert {at[1].split("@")[0] for at, pid in after.items() if before[at] != pid} == {"products"}
+    changed_back = {"products", "frontend"}
+    assert {at[1].split("@")[0] for at, pid in after.items() if before[at] != pid} == changed_back
     lab.boot("msk-app2")
     lab.wait("msk-app2")
     run = playbook("site.yml", log=logs / "release-catch-up.log")

@@ -23,8 +23,10 @@ class Attempt:
 
     @property
     def failed(self) -> bool:
-        """Whether a user saw a failure: no answer, or a server's error."""
-        return self.status is None or self.status >= 500
+        """Whether a user saw a failure: no answer, a server's error, or a page or one of its files that is not there."""
+        if self.status is None or self.status >= 500:
+            return True
+        return self.op in ("page", "asset") and self.status != 200
 
 
 @dataclass(frozen=True)

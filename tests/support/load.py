@@ -35,7 +35,14 @@ class Load:
     """
 
     def __init__(
-        self, lab: Lab, log: Path, seconds: float, orders: float = 6.0, reads: float = 12.0, users: int = 100
+        self,
+        lab: Lab,
+        log: Path,
+        seconds: float,
+        orders: float = 6.0,
+        reads: float = 12.0,
+        users: int = 100,
+        pages: float = 0.0,
     ) -> None:
         self.lab = lab
         self.log = log
@@ -45,6 +52,7 @@ class Load:
             seconds=seconds,
             orders_per_second=orders,
             reads_per_second=reads,
+            pages_per_second=pages,
             users=users,
         )
         self.ledger = Ledger()

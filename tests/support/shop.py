@@ -14,11 +14,12 @@ PASSWORD = "a long enough pass phrase"
 
 @dataclass(frozen=True)
 class Answer:
-    """Status (0 when nothing answered), headers in lower case, body as text."""
+    """Status (0 when nothing answered), headers in lower case, body as text, cookies as name=value."""
 
     status: int
     headers: dict[str, str]
     text: str
+    cookies: tuple[str, ...] = ()
 
     def json(self) -> Any:
         """The body as JSON."""
@@ -49,14 +50,17 @@ class Browser:
         **headers: str,
     ) -> Answer:
         """Send one request; underscores in header names become dashes."""
-        command = ["curl", "-sS", "-i", "--max-time", "15", "--cacert", self.ca, "-X", method]
+        command = ["curl", "-sS", "-i", "--max-time", "15", "--cacert", self.ca]
+        # A HEAD by -X would wait for a body.
+        command += ["--head"] if method == "HEAD" else ["-X", method]
         if self.edge:
             for port in (80, 443):
                 command += ["--resolve", f"{self.name}:{port}:{self.edge}"]
         if body is not None:
             data = json.dumps(body)
         if data is not None:
-            command += ["-H", "Content-Type: application/json", "--data-binary", data]
+            headers.setdefault("Content_Type", "application/json")
+            command += ["--data-binary", data]
         for key, value in {**self.headers, **headers}.items():
             command += ["-H", f"{key.replace('_', '-')}: {value}"]
         done = self.lab.run("world", [*command, f"{scheme}://{self.name}{path}"], timeout=30)
@@ -65,7 +69,9 @@ class Browser:
         head, _, text = done.stdout.replace("\r\n", "\n").partition("\n\n")
         first, *rest = head.splitlines()
         pairs = (line.partition(":") for line in rest)
-        return Answer(int(first.split()[1]), {key.lower(): value.strip() for key, _, value in pairs}, text)
+        named = [(key.lower(), value.strip()) for key, _, value in pairs]
+        cookies = tuple(value.split(";")[0] for key, value in named if key == "set-cookie")
+        return Answer(int(first.split()[1]), dict(named), text, cookies)
 
 
 def logged_in(shop: Browser, name: str = "Анна") -> str:

@@ -3,7 +3,7 @@
 Usage: python3 shopload.py CONFIG, where CONFIG is JSON:
   name, addresses, ca: public name, the edges' addresses, PEM text of the authority
   run: prefix of this run's e-mail addresses and idempotency keys
-  users: number of accounts; seconds: length; orders_per_second, reads_per_second: the stated rates
+  users: number of accounts; seconds: length; orders_per_second, reads_per_second, pages_per_second: the stated rates
   verify: optional list of e-mail addresses; then nothing is loaded and their orders are printed
 
 Prints one JSON object a line:
@@ -21,6 +21,7 @@ from __future__ import annotations
 import http.client
 import json
 import queue
+import re
 import socket
 import ssl
 import sys
@@ -80,8 +81,8 @@ class Shop:
         path: str,
         body: Any = None,
         headers: dict[str, str] | None = None,
-    ) -> tuple[int | None, Any, float]:
-        """Send one request; return status (None: no whole answer came), JSON and the pause (s) before a repetition."""
+    ) -> tuple[int | None, bytes, float]:
+        """Send one request; return status (None: no whole answer came), body and the pause (s) before a repetition."""
         with self.lock:
             connection = self.idle[edge].pop() if self.idle[edge] else None
         fresh = connection is None
@@ -112,7 +113,7 @@ class Shop:
                 ms=ms_since(started),
                 error=f"{type(error).__name__}: {error}",
             )
-            return None, None, RETRY_PAUSE
+            return None, b"", RETRY_PAUSE
         if answer.will_close:
             connection.close()
         else:
@@ -120,10 +121,7 @@ class Shop:
                 self.idle[edge].append(connection)
         self.say(kind="attempt", op=op, edge=edge, t=started, ms=ms_since(started), status=answer.status)
         pause = float(answer.headers.get("Retry-After") or RETRY_PAUSE)
-        try:
-            return answer.status, json.loads(raw) if raw else None, pause
-        except ValueError:
-            return answer.status, None, pause
+        return answer.status, raw, pause
 
     def until_answered(
         self,
@@ -139,9 +137,9 @@ class Shop:
         turn = first_edge
         while time.monotonic() < deadline:
             edge = self.addresses[turn % len(self.addresses)]
-            status, answer, pause = self.attempt(op, edge, method, path, body, headers)
+            status, raw, pause = self.attempt(op, edge, method, path, body, headers)
             if status is not None and status < 500 and status != 429:
-                return status, answer
+                return status, json.loads(raw) if raw else None
             turn += 1
             time.sleep(pause)
         raise Failed(f"{method} {path}: no answer within {GIVE_UP_AFTER} s")
@@ -203,6 +201,16 @@ def read_catalogue(shop: Shop, number: int) -> None:
     shop.attempt("read", edge, "GET", "/products/?size=5")
 
 
+def open_page(shop: Shop, number: int) -> None:
+    """One page with all files that it names, each through another edge; nothing is repeated."""
+    edges = shop.addresses
+    path = ("/en/shop/", "/ru/shop/", "/en/shop/1")[number % 3]
+    status, raw, _ = shop.attempt("page", edges[number % len(edges)], "GET", path)
+    if status == 200:
+        for turn, name in enumerate(sorted(set(re.findall(rb'/static/[^"\s]+', raw))), start=1):
+            shop.attempt("asset", edges[(number + turn) % len(edges)], "GET", name.decode())
+
+
 def at_rate(pool: ThreadPoolExecutor, rate: float, end: float, stop: Path, start_one: Any) -> None:
     """Start one operation every 1/rate seconds, on schedule, until the end or until there is a file `stop`."""
     if rate <= 0:
@@ -243,10 +251,14 @@ def load(shop: Shop, config: dict[str, Any]) -> None:
             target=at_rate,
             args=(pool, config["reads_per_second"], end, stop, lambda n: read_catalogue(shop, n)),
         )
-        orders.start()
-        reads.start()
-        orders.join()
-        reads.join()
+        pages = threading.Thread(
+            target=at_rate,
+            args=(pool, config["pages_per_second"], end, stop, lambda n: open_page(shop, n)),
+        )
+        for each in (orders, reads, pages):
+            each.start()
+        for each in (orders, reads, pages):
+            each.join()
         shop.say(kind="planned-end", t=time.time())
     shop.say(kind="ended", t=time.time())
 
