@@ -23,7 +23,7 @@ class Attempt:
 
     @property
     def failed(self) -> bool:
-        """Whether a user saw a failure: no answer, a server's error, or a page or one of its files that is not there."""
+        """Whether a user saw a failure: no answer, a server's error, or a page or a file of it that is missing."""
         if self.status is None or self.status >= 500:
             return True
         return self.op in ("page", "asset") and self.status != 200
