@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.tandem.platform.plugins.plugin_utils.bundles import execute_with_bundle
 from ansible_collections.tandem.platform.plugins.plugin_utils.releases_cache import Cache, bundle
 
 MODULE = "tandem.platform.releases"
@@ -67,15 +68,4 @@ class ActionModule(ActionBase):
         with tempfile.TemporaryDirectory(prefix="tandem-bundle-") as place:
             local = Path(place, "wheels.tar")
             bundle(cache, wheels, local)
-            self._make_tmp_path()
-            shell = self._connection._shell
-            remote = self._transfer_file(str(local), shell.join_path(shell.tmpdir, "wheels.tar"))
-        self._fixup_perms2((shell.tmpdir, remote))
-        arguments = {"descriptions": descriptions, "bundle": remote}
-        try:
-            answer: dict[str, Any] = self._execute_module(
-                module_name=MODULE, module_args=arguments, task_vars=variables
-            )
-        finally:
-            self._remove_tmp_path(shell.tmpdir)
-        return answer
+            return execute_with_bundle(self, MODULE, {"descriptions": descriptions}, local, variables)

@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.tandem.platform.plugins.plugin_utils.bundles import execute_with_bundle
 
 MODULE = "tandem.platform.static_files"
 
@@ -58,14 +59,4 @@ class ActionModule(ActionBase):
                         raise AnsibleActionFail(
                             f"{archive} is gone from the cache. Next: run again, it is made anew"
                         ) from None
-            self._make_tmp_path()
-            shell = self._connection._shell
-            remote = self._transfer_file(str(local), shell.join_path(shell.tmpdir, "static.tar"))
-        self._fixup_perms2((shell.tmpdir, remote))
-        try:
-            answer: dict[str, Any] = self._execute_module(
-                module_name=MODULE, module_args={**parameters, "bundle": remote}, task_vars=variables
-            )
-        finally:
-            self._remove_tmp_path(shell.tmpdir)
-        return answer
+            return execute_with_bundle(self, MODULE, parameters, local, variables)

@@ -4,9 +4,9 @@ import re
 import uuid
 
 import pytest
-from frontend.pages.request import PUBLIC
 from frontend.security import POLICY
 from support.browser import ORIGIN, PAGE, PASSWORD, SCRIPT, Browser, field, text
+from tandem_common.api import PUBLIC
 
 LANGUAGES = ["en", "ru"]
 PRIVATE = ["/en/cart", "/en/checkout", "/en/account/orders"]

@@ -5,13 +5,12 @@ import unicodedata
 from typing import Any, cast
 
 from flask import Response, current_app, g, make_response, redirect, request, url_for
+from tandem_common.api import make_cacheable
 from werkzeug.wrappers import Response as AnyResponse
 
 from frontend.services import Backend
 from frontend.session import Session
 
-PUBLIC = "public, max-age=0, s-maxage=2, stale-while-revalidate=30, stale-if-error=86400"
-"""The edge keeps it for a moment, and much longer while this service is away; browsers ask again each time."""
 MAX_QUANTITY = 1000
 MAX_PAGE = 100_000
 _LOCAL = re.compile(r"/(?:en|ru)/[A-Za-z0-9/_-]*(?:\?[A-Za-z0-9=&%+._-]*)?")
@@ -43,10 +42,7 @@ def write_session(response: Response) -> Response:
 
 def public(body: str) -> Response:
     """A page that is the same for everybody; 304 if the client has it."""
-    response = make_response(body)
-    response.headers["Cache-Control"] = PUBLIC
-    response.add_etag()
-    return cast(Response, response.make_conditional(request))
+    return make_cacheable(make_response(body))
 
 
 def see(endpoint: str, **values: Any) -> AnyResponse:
