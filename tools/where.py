@@ -17,6 +17,8 @@ def main() -> None:
         f"""
 The platform is up.
   edges      {", ".join(edges)}  (https://{name}/)
+  browser    echo '{edges[0]} {name}' >> /etc/hosts, let the browser trust {ca},
+             open https://{name}/ (the operations: https://{name}/api/docs)
   list       {curl} 'https://{name}/products/?size=2'
   register   {curl} -H 'Content-Type: application/json' \\
                -d '{person}' https://{name}/users/register
