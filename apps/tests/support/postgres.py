@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,7 +106,8 @@ class Server:
         """All at once, as when the power goes."""
         processes = self.processes()
         for process in processes:
-            os.kill(process, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # a session that ended by itself meanwhile
+                os.kill(process, signal.SIGKILL)
         deadline = time.monotonic() + 10
         while any(Path(f"/proc/{process}/exe").exists() for process in processes):
             assert time.monotonic() < deadline, "the server does not die"
@@ -117,7 +118,8 @@ class Server:
     def signal(self, number: signal.Signals) -> None:
         """Stop or continue all processes."""
         for process in self.processes():
-            os.kill(process, number)
+            with suppress(ProcessLookupError):
+                os.kill(process, number)
 
     def dsn(self, database: str = "postgres", user: str = "postgres", **more: Any) -> str:
         """A connection string without the password."""
