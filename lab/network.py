@@ -202,10 +202,12 @@ def mark_platform_sites(sites: Iterable[Site]) -> None:
 
 
 def unplug(host: Host) -> None:
-    """Take the host's wire away, so that nothing it still sends arrives anywhere."""
-    inside("ip", "link", "set", host.veth, "down", check=False)
+    """Take the host's wire away, so that nothing it still sends arrives anywhere; a lab that is down has no wires."""
+    if exists():
+        inside("ip", "link", "set", host.veth, "down", check=False)
 
 
 def forget_wire(host: Host) -> None:
     """Remove the rest of a dead host's wire; the kernel does it too, but later."""
-    inside("ip", "link", "delete", host.veth, check=False)
+    if exists():
+        inside("ip", "link", "delete", host.veth, check=False)

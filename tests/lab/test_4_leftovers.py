@@ -53,6 +53,12 @@ def die(name):
         time.sleep(0.1)
 
 
+def test_reset_boots_a_host_of_a_lab_that_is_down(lab):
+    lab("down")
+    lab("reset", "t-north1")
+    assert lab.run("t-north1", "hostname") == "t-north1"
+
+
 def test_up_clears_what_a_dead_lab_left(lab):
     lab.run("t-north1", "echo kept > /root/kept; sync")
     die(lab.name)
