@@ -64,3 +64,13 @@ def servers(host: Any) -> dict[tuple[str, str], dict[str, str]]:
     names = lines[0].lstrip("# ").split(",")
     rows = [dict(zip(names, line.split(","), strict=False)) for line in lines[1:] if line]
     return {(row["pxname"], row["svname"]): row for row in rows}
+
+
+def logged(sudo: Any, text: str, count: int) -> list[dict[str, Any]]:
+    """Return the log's entries with a text, when there are so many; journald may be late on a busy machine."""
+    for _ in range(20):
+        found = sudo.run(f"journalctl -t haproxy -o cat --since -1min | grep -F '{text}'").stdout
+        if len(lines := found.splitlines()) >= count:
+            return [json.loads(line) for line in lines]
+        time.sleep(0.5)
+    raise AssertionError(f"{text} is not logged {count} times:\n{found}")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.support.haproxy import DOOR, LISTENER, ROUTER, TLS, Answer, as_caller, ask, runtime
+from tests.support.haproxy import DOOR, LISTENER, ROUTER, TLS, Answer, as_caller, ask, logged, runtime
 from tests.support.tokens import SUBJECT, Key, b64, claims_of, mac, part
 
 testinfra_hosts = ["ansible://haproxy"]
@@ -159,9 +159,8 @@ def test_other_tokens_stop_at_the_edge(sudo: Any, key: Key, name: str) -> None:
 def test_no_service_is_asked_about_a_bad_token(sudo: Any, key: Key) -> None:
     for request, token in (("seen-good", key.token()), ("seen-bad", forged(key))):
         ask(sudo, PATH, bearer(token), f"--header 'X-Request-Id: {request}'")
-    time.sleep(1)
-    lines = sudo.check_output("journalctl -t haproxy -o cat --since -10s | grep seen-").splitlines()
-    found = [(entry["request_id"], entry["frontend"], entry["subject"]) for entry in map(json.loads, lines)]
+    entries = logged(sudo, '"seen-', 3)
+    found = [(entry["request_id"], entry["frontend"], entry["subject"]) for entry in entries]
     assert sorted(found) == [
         ("seen-bad", "router", ""),
         ("seen-good", "door", SUBJECT),
@@ -364,11 +363,10 @@ def test_refusals_are_counted_and_not_logged(sudo: Any) -> None:
     assert denied() - before[0] == (statuses + statuses_of_a).count(429)
     assert refused("address") - before[1] == statuses.count(429) >= 20
     assert refused("client/partner-a") - before[2] == statuses_of_a.count(429) >= 5
-    time.sleep(1)
-    log = sudo.check_output("journalctl -t haproxy -o cat --since -60s | grep '\"counted\"'").splitlines()
-    routed = [entry["status"] for entry in map(json.loads, log) if entry["frontend"] == "router"]
+    passed = (statuses + statuses_of_a).count(404)
+    routed = [entry["status"] for entry in logged(sudo, '"counted"', passed) if entry["frontend"] == "router"]
     assert set(routed) == {404}
-    assert len(routed) == (statuses + statuses_of_a).count(404)
+    assert len(routed) == passed
 
 
 HAMMER = """

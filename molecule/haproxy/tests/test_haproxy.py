@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any
 
 import pytest
 
-from tests.support.haproxy import ADDRESS, DOOR, LISTENER, ROUTER, TLS, as_caller, ask, runtime, servers, wait
+from tests.support.haproxy import (
+    ADDRESS,
+    DOOR,
+    LISTENER,
+    ROUTER,
+    TLS,
+    as_caller,
+    ask,
+    logged,
+    runtime,
+    servers,
+    wait,
+)
 
 testinfra_hosts = ["ansible://haproxy"]
 
@@ -84,20 +95,10 @@ def test_a_request_without_an_id_gets_one(host: Any) -> None:
         assert len(seen["x-request-id"]) == 36
 
 
-def logged(sudo: Any, request_id: str, count: int) -> list[str]:
-    """Return the log's lines of a request, when there are so many; journald may be late on a busy machine."""
-    for _ in range(20):
-        found = sudo.run(f"journalctl -t haproxy -o cat --since -1min | grep {request_id}").stdout
-        if len(lines := found.splitlines()) >= count:
-            return list(lines)
-        time.sleep(0.5)
-    raise AssertionError(f"{request_id} is not logged {count} times:\n{found}")
-
-
 def test_the_log_has_a_line_of_json_per_request(sudo: Any) -> None:
     ask(sudo, f"{ROUTER}/users/secret?token=1", "--header 'X-Request-Id: find-me'")
-    lines = logged(sudo, "find-me", 2)
-    router, door = sorted((json.loads(line) for line in lines), key=lambda entry: entry["frontend"] == "door")
+    entries = logged(sudo, "find-me", 2)
+    router, door = sorted(entries, key=lambda entry: entry["frontend"] == "door")
     assert (router["frontend"], router["backend"], router["server"]) == ("router", "route_users", "m-haproxy")
     assert (door["frontend"], door["backend"], door["caller"]) == ("door", "svc_users", "m-haproxy")
     assert router["path"] == "/users/secret"
