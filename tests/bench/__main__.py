@@ -1,4 +1,4 @@
-"""Measure deploys and the idle lab: `make bench`. Takes a lab made from nothing; nothing else should run meanwhile."""
+"""Measure deploys, the idle lab and how fast the shop answers: `make bench`. Takes a lab made from nothing; nothing else should run meanwhile."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from lab import Lab
+from tests.bench import web
 from tests.support.playbook import ROOT, Run, playbook
 
 IDLE_SECONDS = 30
@@ -86,6 +87,7 @@ def main() -> None:
     time.sleep(IDLE_SECONDS)
     share = (cpu_seconds() - busy) / (time.monotonic() - started)
     print(f"idle lab: {memory_used() - before_lab:.0f} MiB of memory, {share * 100:.0f} % of one core")
+    web.report(lab)
     installed = packages(lab, hosts)
     wanted = {host: installed[host] - base[host] for host in hosts}
     lab.reset()

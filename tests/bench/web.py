@@ -136,6 +136,13 @@ def report_saturated(lab: Lab, title: str, path: str) -> None:
     print(f"{title:40} {float(rate[1]):6.0f}/s saturated, p50 {p50[1]}, p99 {p99[1]}")
 
 
+def page_of(lab: Lab) -> tuple[str, str]:
+    """curl's words for the first page of the shop, through the measured edge."""
+    env = lab.env()
+    name = env["public_names"][0]
+    return f"{name}:443:{env['hosts'][EDGE]['address']}", f"https://{name}/en/shop/"
+
+
 def report_handshakes(lab: Lab) -> None:
     """Print TLS handshakes a second, new and resumed, one after the other."""
     edge = lab.env()["hosts"][EDGE]["address"]
@@ -168,6 +175,8 @@ def report(lab: Lab) -> None:
     ).check_returncode()
     report_ways(lab)
     report_saturated(lab, "through NGINX and HAProxy, cached", CACHED)
+    page = lab.run(USERS, ["curl", "-sk", "--resolve", *page_of(lab)]).stdout
+    report_saturated(lab, "static file", re.findall(r'/static/[^"]+[.]css', page)[0])
     report_handshakes(lab)
     report_checkout(lab, logs)
     print(lab.run(APP, ["sh", "-c", INSTANCE_MEMORY], timeout=30).stdout, end="")
