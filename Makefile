@@ -58,7 +58,7 @@ faults: setup ## Run every fault five times on the running lab and print a table
 	@$(PYTEST) tests/faults -v -s
 
 .PHONY: bench
-bench: setup ## Measure deploys, second runs and the idle lab; prints figures
+bench: setup ## Measure deploys, second runs, the idle lab and how fast the shop answers; prints figures
 	@$(VENV)/python -m tests.bench
 
 .PHONY: lab-down

@@ -1,4 +1,7 @@
-"""Measure deploys, the idle lab and how fast the shop answers: `make bench`. Takes a lab made from nothing; nothing else should run meanwhile."""
+"""Measure deploys, the idle lab and how fast the shop answers: `make bench`.
+
+Takes a lab made from nothing; nothing else should run meanwhile.
+"""
 
 from __future__ import annotations
 
