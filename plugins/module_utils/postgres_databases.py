@@ -79,6 +79,9 @@ def cluster_steps(ask: Ask) -> list[Step]:
         # It logs in by the monitor's certificate; its password is a constant that everybody knows.
         bare = f"alter role {HEALTH_ROLE} nosuperuser noreplication nocreatedb nocreaterole password null"
         steps.append(Step(f"role {HEALTH_ROLE}", (bare,)))
+    if not ask("select 1 where pg_has_role(to_regrole(%s), 'pg_checkpoint', 'usage')", (GUARD_ROLE,)):
+        # A planned switchover has both nodes write a checkpoint first.
+        steps.append(Step(f"role {GUARD_ROLE} may checkpoint", (f"grant pg_checkpoint to {GUARD_ROLE}",)))
     public = ask("select has_database_privilege('public', 'postgres', 'connect, temporary')", ())
     if public[0][0]:
         steps.append(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.tandem.platform.plugins.module_utils import postgres_cluster as cluster
+from ansible_collections.tandem.platform.plugins.module_utils import postgres_failover
 from ansible_collections.tandem.platform.plugins.module_utils import postgres_host as host
 from ansible_collections.tandem.platform.plugins.module_utils.postgres_node import NODE_SPEC, Here
 
@@ -127,7 +127,7 @@ class Restart:
 
     def hand_over(self) -> None:
         """Make the other node the primary."""
-        self.here.ask_monitor("select pgautofailover.perform_failover(%s, 0)", (cluster.FORMATION,))
+        postgres_failover.fail_over(self.here.ask_monitor)
         if not host.wait_for(lambda: True if self.role() == "secondary" else None, self.timeout_s):
             self.module.fail_json(
                 msg=f"{self.here.name} did not become a standby; its settings still wait for a restart"

@@ -12,6 +12,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.tandem.platform.plugins.module_utils import postgres_cluster as cluster
+from ansible_collections.tandem.platform.plugins.module_utils import postgres_failover
 from ansible_collections.tandem.platform.plugins.module_utils import postgres_host as host
 from ansible_collections.tandem.platform.plugins.module_utils.postgres_node import STREAMING_SQL
 
@@ -22,6 +23,7 @@ description:
   - Runs on the monitor's host. Refuses unless both nodes are healthy and in the state that the monitor assigned, with
     priority 50 and quorum true, and exactly one standby streams from the primary. The monitor alone would accept a
     switchover to a node that is down, which is an outage.
+  - Has both nodes write a checkpoint first, so that the switchover does not wait for one.
   - Waits until the other node is the primary and the cluster is at rest again.
 options:
   port:
@@ -72,6 +74,8 @@ seconds:
   returned: success
 """
 
+CHECKPOINT_LIMIT_MS = 60_000
+
 SPEC = {
     "port": {"type": "int", "required": True},
     "tls": {"type": "dict", "required": True},
@@ -110,11 +114,25 @@ class Switchover:
         nodes = self.nodes()
         return cluster.switchover_refusals(nodes, self.streaming(cluster.leader(nodes)), self.expected)
 
+    def checkpoint(self) -> None:
+        """Have both nodes write what they hold in memory: the primary's shutdown and the promotion wait for it."""
+        for node in self.nodes():
+            dsn = host.cluster_dsn(
+                node.host, node.port, "tandem_guard", "postgres", self.module.params["tls"]
+            )
+            try:
+                connection = host.connect(dsn, CHECKPOINT_LIMIT_MS)
+                host.query(connection, "checkpoint")
+                connection.close()
+            except host.HostError as error:
+                self.module.warn(f"{node.name} did not write a checkpoint first, so it takes longer: {error}")
+
     def perform(self, before: str) -> str:
         """Do it and wait; return the new primary's name. Judged by the states, since the call's answer may be lost."""
         said = "the monitor did not say why"
+        self.checkpoint()
         try:
-            host.query(self.connection, "select pgautofailover.perform_failover(%s, 0)", (cluster.FORMATION,))
+            postgres_failover.fail_over(lambda sql, values: host.query(self.connection, sql, values))
         except host.HostError as error:
             said = str(error)
 

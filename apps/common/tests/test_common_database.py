@@ -221,6 +221,24 @@ def test_a_node_that_became_read_only_is_left(database, common_database):
     assert database.writable()
 
 
+def test_a_node_on_its_way_to_be_the_primary_is_asked_without_a_new_connection(broken):
+    """A handshake costs more than a question, and all processes look at once."""
+    database = make(broken, write_wait_seconds=5)
+    set_read_only(broken, True)
+    broken.execute("alter system set log_connections = on")
+    broken.execute("select pg_reload_conf()")
+    outcome = in_background(lambda: database.transaction(add("a")))
+    time.sleep(2)
+    assert not outcome.done()
+    log = (broken.folder / "log").read_text()
+    assert log.count("connection authorized: user=common ") <= 3
+    set_read_only(broken, False)
+    clock = Stopwatch()
+    outcome.result(2)
+    assert clock.seconds < 0.6
+    database.close()
+
+
 def set_read_only(server, read_only):
     server.execute(f"alter system set default_transaction_read_only = {'on' if read_only else 'off'}")
     server.execute("select pg_reload_conf()")

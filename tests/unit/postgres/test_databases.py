@@ -112,11 +112,17 @@ def test_what_is_no_longer_wanted_is_told_with_its_command() -> None:
 
 
 def test_the_health_checks_role_loses_its_well_known_password() -> None:
-    answers: Iterator[list[tuple[Any, ...]]] = iter([[(1,)], [(False,)], [(False,)]])
+    answers: Iterator[list[tuple[Any, ...]]] = iter([[(1,)], [(False,)], [(1,)], [(False,)]])
     steps = plans.cluster_steps(lambda sql, arguments: next(answers))
     assert "password null" in statements(steps)
 
 
 def test_cluster_roles_as_wanted_are_left_alone() -> None:
-    answers: Iterator[list[tuple[Any, ...]]] = iter([[(1,)], [(True,)], [(False,)]])
+    answers: Iterator[list[tuple[Any, ...]]] = iter([[(1,)], [(True,)], [(1,)], [(False,)]])
     assert plans.cluster_steps(lambda sql, arguments: next(answers)) == []
+
+
+def test_the_guards_role_may_have_a_checkpoint_written() -> None:
+    answers: Iterator[list[tuple[Any, ...]]] = iter([[(1,)], [(True,)], [], [(False,)]])
+    steps = plans.cluster_steps(lambda sql, arguments: next(answers))
+    assert [step.statements for step in steps] == [("grant pg_checkpoint to tandem_guard",)]

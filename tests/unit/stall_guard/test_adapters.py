@@ -105,6 +105,7 @@ def test_a_decision_runs_in_one_transaction_and_looks_again_before_commit(opened
     told = [s for s, _ in connection.statements[1:] if not s.startswith("select nodeid")]
     assert told == [
         "begin",
+        monitor.NOBODY_REPORTS,
         "select pgautofailover.set_node_candidate_priority(%s, %s, %s)",
         "select pgautofailover.set_node_replication_quorum(%s, %s, %s)",
         "insert into stall_guard.degraded (formation, standby, primary_node, phase, priority)"

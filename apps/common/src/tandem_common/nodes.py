@@ -19,6 +19,9 @@ from tandem_common import deadlines
 
 PAUSE_SECONDS = 0.5
 """Between two attempts at one node: each costs the server a TLS handshake, and many processes look at once."""
+ASK_SECONDS = 0.1
+"""Between two questions to a node that answers but does not take writes yet: a node on its way to be the primary
+is seen at once, and no new handshake is needed for it."""
 SHUN_SECONDS = 5.0
 """A node that failed is not tried first for this long."""
 FIRST_TRY_SECONDS = 1.0
@@ -41,7 +44,11 @@ class _Attempt:
     node: Node
     connection: Connection | None = None
     started: float = 0.0
+    """When the connection, or the last question on it, began."""
     next_start: float = 0.0
+    next_ask: float | None = None
+    """When a node that does not take writes yet is asked again; None while an answer is awaited."""
+    question: Any = None
     want: int = 0
 
 
@@ -67,6 +74,7 @@ class Nodes:
         if self.password is not None:
             parameters["password"] = self.password
         self._parameters: dict[str, Any] = parameters
+        self._writes = parameters.get("target_session_attrs") == "read-write"
         self._limit = float(parameters.get("connect_timeout", 2))
         self._last = self.nodes[0]
         self._failed: dict[Node, float] = {}
@@ -121,6 +129,8 @@ class Nodes:
                     try:
                         if self._advance(attempt, now):
                             return attempt.node
+                        if attempt.next_ask is not None:
+                            reasons[attempt.node] = "takes no writes"
                     except psycopg2.Error as error:
                         reasons[attempt.node] = " ".join(str(error).split())
                         _drop(attempt)
@@ -132,18 +142,52 @@ class Nodes:
         raise psycopg2.OperationalError(f"no suitable database node answered in time ({found or 'silence'})")
 
     def _advance(self, attempt: _Attempt, now: float) -> bool:
+        """Go on with an attempt as far as it goes without waiting; True when its node is the right one."""
         if attempt.connection is None:
             if now < attempt.next_start:
                 return False
-            attempt.started, attempt.next_start = now, now + PAUSE_SECONDS
-            node = attempt.node
-            attempt.connection = psycopg2.connect(
-                host=node.host, port=node.port, async_=1, **self._parameters
-            )
+            self._start(attempt, now)
+        elif attempt.next_ask is not None:
+            if now < attempt.next_ask:
+                return False
+            self._ask(attempt, now)
         elif now - attempt.started > self._limit:
             raise psycopg2.OperationalError("no answer in time")
+        return self._answered(attempt, now)
+
+    def _start(self, attempt: _Attempt, now: float) -> None:
+        attempt.started, attempt.next_start = now, now + PAUSE_SECONDS
+        parameters = self._parameters
+        if self._writes:
+            # libpq would hang up on a node that does not take writes; here it is kept and asked again.
+            parameters = {**parameters, "target_session_attrs": "any"}
+        node = attempt.node
+        attempt.connection = psycopg2.connect(host=node.host, port=node.port, async_=1, **parameters)
+
+    @staticmethod
+    def _ask(attempt: _Attempt, now: float) -> None:
+        if attempt.connection is None:
+            raise RuntimeError("a node is asked before it is connected")
+        attempt.started, attempt.next_ask = now, None
+        attempt.question = attempt.connection.cursor()
+        attempt.question.execute("show transaction_read_only")
+
+    def _answered(self, attempt: _Attempt, now: float) -> bool:
+        if attempt.connection is None:
+            return False
         attempt.want = attempt.connection.poll()
-        return attempt.want == extensions.POLL_OK
+        if attempt.want != extensions.POLL_OK:
+            return False
+        if not self._writes:
+            return True
+        if attempt.question is None:
+            self._ask(attempt, now)
+            attempt.want = attempt.connection.poll()
+            return False
+        if attempt.question.fetchone() == ("off",):
+            return True
+        attempt.next_ask = now + ASK_SECONDS
+        return False
 
     def _sleep_until_news(self, attempts: list[_Attempt], end: float) -> None:
         poller = select.poll()
@@ -151,6 +195,8 @@ class Nodes:
         for attempt in attempts:
             if attempt.connection is None:
                 wake = min(wake, attempt.next_start)
+            elif attempt.next_ask is not None:
+                wake = min(wake, attempt.next_ask)
             else:
                 wanted = select.POLLIN if attempt.want == extensions.POLL_READ else select.POLLOUT
                 poller.register(attempt.connection.fileno(), wanted)
@@ -161,5 +207,5 @@ class Nodes:
 def _drop(attempt: _Attempt) -> None:
     if attempt.connection is not None:
         attempt.connection.close()
-        attempt.connection = None
+        attempt.connection = attempt.question = attempt.next_ask = None
         attempt.next_start = max(attempt.next_start, time.monotonic() + PAUSE_SECONDS / 4)

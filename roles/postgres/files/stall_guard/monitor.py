@@ -76,11 +76,16 @@ class _MonitorConnection(LimitedConnection):
     limit = 4.0
 
 
+# The monitor decides by what it read of a node before it got the group's lock, so a report that had begun before a
+# decision would overrule it afterwards: a primary that is to hand over would be told to go on alone. This waits for
+# reports that have begun and keeps others from beginning.
+NOBODY_REPORTS = "lock table pgautofailover.node in access exclusive mode"
+
 # The limits on the server end a transaction that waits for a lock, and one whose guard was stopped half-way:
 # it holds the group's lock, without which no keeper can report.
 _SESSION = {
     "statement_timeout": "3000",
-    "lock_timeout": "2000",
+    "lock_timeout": "1000",
     "idle_in_transaction_session_timeout": "2000",
     "client_min_messages": "warning",
 }
@@ -110,6 +115,7 @@ class Monitor:
         try:
             cursor = self._open().cursor()
             cursor.execute("begin")
+            cursor.execute(NOBODY_REPORTS)
             for step in decision.steps:
                 self._run(cursor, step)
             reason = doubt(self._view(cursor))
