@@ -239,6 +239,48 @@ def test_a_node_on_its_way_to_be_the_primary_is_asked_without_a_new_connection(b
     database.close()
 
 
+def test_a_session_waits_on_the_other_node(broken, common_database):
+    """After a switchover the first write needs no handshake."""
+    set_read_only(common_database, True)
+    database = two_hosts(broken, common_database)
+    try:
+        database.transaction(add("a"))
+        assert database.writable()
+        waiting = "select count(*) from pg_stat_activity where usename = 'common'"
+        assert common_database.execute(waiting) == [(1,)]
+        assert database.writable()
+        assert common_database.execute(waiting) == [(1,)], "one is enough"
+        ids = common_database.execute("select pid from pg_stat_activity where usename = 'common'")
+        broken.kill()
+    finally:
+        set_read_only(common_database, False)
+    database.transaction(add("b"))
+    assert common_database.execute("select pid from pg_stat_activity where usename = 'common'") == ids
+    assert common_database.execute("select name from things", "common") == [("b",)]
+    database.close()
+    common_database.execute("delete from things", "common")
+
+
+def test_a_session_that_died_while_it_waited_is_replaced(broken, common_database):
+    set_read_only(common_database, True)
+    database = two_hosts(broken, common_database)
+    try:
+        assert database.writable()
+        common_database.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'common'"
+        )
+        assert database.writable()
+        assert common_database.execute("select count(*) from pg_stat_activity where usename = 'common'") == [
+            (1,)
+        ]
+        broken.kill()
+    finally:
+        set_read_only(common_database, False)
+    database.transaction(add("b"))
+    database.close()
+    common_database.execute("delete from things", "common")
+
+
 def set_read_only(server, read_only):
     server.execute(f"alter system set default_transaction_read_only = {'on' if read_only else 'off'}")
     server.execute("select pg_reload_conf()")

@@ -40,6 +40,8 @@ Work = Callable[[Session], T]
 POOL_WAIT_SECONDS = 1.0
 ATTEMPT_SECONDS = 1.5
 """How long a read waits for one node before it asks another (a fresh read: any node instead of the primary)."""
+WARM_SECONDS = 0.5
+"""How long the watch may wait for a session on the node that does not lead."""
 FAILURE_SECONDS = 5.0
 """For so long after a failure fresh reads don't look for the primary (the watch does, every second)."""
 RECYCLE_SECONDS = 300
@@ -89,7 +91,8 @@ class Database:
         leading = settings.database_pool - near
         secret = settings.database_password
         password = secret.get_secret_value() if secret else None
-        self._primary = _engine(Nodes(settings.database_dsn, password, WRITE_SESSION), leading)
+        self._leading = Nodes(settings.database_dsn, password, WRITE_SESSION)
+        self._primary = _engine(self._leading, leading)
         read_dsn = settings.database_read_dsn or _any_node(settings.database_dsn)
         self._near = _engine(Nodes(read_dsn, password, READ_SESSION, own_site_first=True), near)
         # One connection to the primary stays free for reads while commits hang, and some threads for other
@@ -147,8 +150,10 @@ class Database:
         return failed is not None and time.monotonic() - failed < FAILURE_SECONDS
 
     def writable(self, seconds: float = 1.5) -> bool:
-        """True if a node that takes writes answers in time."""
+        """True if a node that takes writes answers in time; while there is one, a session waits on the other."""
         answered = self._answers(self._primary, seconds, writes=True)
+        if answered:
+            self._leading.warm(WARM_SECONDS)
         self._primary_failed_at = None if answered else time.monotonic()
         return answered
 
@@ -161,6 +166,7 @@ class Database:
         self.closed = True
         self._primary.dispose()
         self._near.dispose()
+        self._leading.close()
 
     def _answers(self, engine: Engine, seconds: float, *, writes: bool) -> bool:
         question = select(func.current_setting("transaction_read_only"))

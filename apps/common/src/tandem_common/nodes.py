@@ -2,7 +2,7 @@
 
 libpq tries the hosts of a connection string one after the other, so a host without power costs its whole
 time limit on every new connection. Here the node that answered last is tried first; if it does not answer,
-all are asked at once.
+all are asked at once, and the session that is kept on the other one (spare.py) as well.
 """
 
 import select
@@ -16,12 +16,10 @@ import psycopg2
 from psycopg2 import extensions
 
 from tandem_common import deadlines
+from tandem_common.spare import ASK_SECONDS, Spare
 
 PAUSE_SECONDS = 0.5
 """Between two attempts at one node: each costs the server a TLS handshake, and many processes look at once."""
-ASK_SECONDS = 0.1
-"""Between two questions to a node that answers but does not take writes yet: a node on its way to be the primary
-is seen at once, and no new handshake is needed for it."""
 SHUN_SECONDS = 5.0
 """A node that failed is not tried first for this long."""
 FIRST_TRY_SECONDS = 1.0
@@ -80,6 +78,7 @@ class Nodes:
         self._failed: dict[Node, float] = {}
         self._finding = threading.Lock()
         self._finds = 0
+        self._spare = Spare()
 
     def connect(self) -> Connection:
         """A connection to the right node before the thread's deadline; psycopg2.OperationalError if none."""
@@ -90,10 +89,35 @@ class Nodes:
                 return self._open(first, min(end, time.monotonic() + FIRST_TRY_SECONDS))
             except psycopg2.OperationalError:
                 self._failed[first] = time.monotonic()
-        node = self._find_once(end)
-        connection = self._open(node, end)
+        node, connection = self._find_once(end)
+        if connection is None:
+            connection = self._open(node, end)
         self._failed.pop(node, None)
         return connection
+
+    def warm(self, seconds: float) -> None:
+        """Keep a session on the node that does not lead; gives up silently, for it is only of use later."""
+        other = next((node for node in self.nodes if node != self._last), None)
+        if not self._writes or other is None or not self._finding.acquire(blocking=False):
+            return
+        try:
+            self._spare.takes_writes()  # drops one that is dead
+            if self._spare.node != other:
+                self._spare.drop()
+                with deadlines.within(seconds):
+                    parameters = {**self._parameters, "target_session_attrs": "any"}
+                    spare = psycopg2.connect(host=other.host, port=other.port, **parameters)
+                spare.autocommit = True
+                self._spare.put(other, spare)
+        except psycopg2.OperationalError:
+            return
+        finally:
+            self._finding.release()
+
+    def close(self) -> None:
+        """Close the session that is kept."""
+        with self._finding:
+            self._spare.drop()
 
     def _first(self) -> Node | None:
         """The node to try before all others; None if the likely ones failed a moment ago."""
@@ -106,29 +130,35 @@ class Nodes:
             connection: Connection = psycopg2.connect(host=node.host, port=node.port, **self._parameters)
             return connection
 
-    def _find_once(self, end: float) -> Node:
-        """One thread looks for the node, the others wait for what it finds."""
+    def _find_once(self, end: float) -> tuple[Node, Connection | None]:
+        """One thread looks for the node, the others wait for what it finds; with a session if there is one."""
         finds = self._finds
         if not self._finding.acquire(timeout=max(0.0, end - time.monotonic())):
             raise psycopg2.OperationalError("no suitable database node answered in time")
         try:
+            connection = None
             if finds == self._finds:
-                self._last = self._find(end)
+                self._last, connection = self._find(end)
                 self._finds += 1
-            return self._last
+            return self._last, connection
         finally:
             self._finding.release()
 
-    def _find(self, end: float) -> Node:
+    def _find(self, end: float) -> tuple[Node, Connection | None]:
         """Ask all nodes at once, again and again, until one of them is what the string wants."""
         attempts = [_Attempt(node) for node in self.nodes]
         reasons: dict[Node, str] = {}
         try:
             while (now := time.monotonic()) < end:
+                spare = self._from_spare()
+                if spare is not None:
+                    return spare
                 for attempt in attempts:
+                    if attempt.node == self._spare.node:
+                        continue
                     try:
                         if self._advance(attempt, now):
-                            return attempt.node
+                            return attempt.node, None
                         if attempt.next_ask is not None:
                             reasons[attempt.node] = "takes no writes"
                     except psycopg2.Error as error:
@@ -140,6 +170,13 @@ class Nodes:
                 _drop(attempt)
         found = "; ".join(f"{node.host}:{node.port}: {reason}" for node, reason in reasons.items())
         raise psycopg2.OperationalError(f"no suitable database node answered in time ({found or 'silence'})")
+
+    def _from_spare(self) -> tuple[Node, Connection] | None:
+        node, connection = self._spare.node, self._spare.take()
+        if connection is None or not isinstance(node, Node):
+            return None
+        connection.autocommit = False
+        return node, connection
 
     def _advance(self, attempt: _Attempt, now: float) -> bool:
         """Go on with an attempt as far as it goes without waiting; True when its node is the right one."""
@@ -191,8 +228,10 @@ class Nodes:
 
     def _sleep_until_news(self, attempts: list[_Attempt], end: float) -> None:
         poller = select.poll()
-        wake = end
+        wake = end if self._spare.node is None else min(end, self._spare.next_ask)
         for attempt in attempts:
+            if attempt.node == self._spare.node:
+                continue
             if attempt.connection is None:
                 wake = min(wake, attempt.next_start)
             elif attempt.next_ask is not None:
