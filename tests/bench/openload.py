@@ -1,7 +1,8 @@
 """Open-loop HTTP load with the standard library only, so that it runs on any lab host: requests start on schedule.
 
 Usage: python3 openload.py CONFIG, where CONFIG is JSON:
-  address, port: where to connect; name: the Host header and the name that the certificate is checked for
+  address, ports: where to connect, the ports in turn
+  name: the Host header and the name that the certificate is checked for
   paths: asked in turn; `{n}` in them becomes the request's number; headers: more header lines
   rate: requests a second; seconds: length
   tls: null, or {"ca": PEM, "certificate": file or null, "key": file or null}
@@ -30,6 +31,7 @@ class Client:
     def __init__(self, config: dict[str, Any]) -> None:
         self.config = config
         self.idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self.opened = 0
         self.places = asyncio.Semaphore(CONNECTIONS)
         self.tls = None
         if config["tls"]:
@@ -62,8 +64,10 @@ class Client:
             reader, writer = self.idle.pop()
         else:
             name = self.config["name"] if self.tls else None
+            port = self.config["ports"][self.opened % len(self.config["ports"])]
+            self.opened += 1
             reader, writer = await asyncio.open_connection(
-                self.config["address"], self.config["port"], ssl=self.tls, server_hostname=name
+                self.config["address"], port, ssl=self.tls, server_hostname=name
             )
         keep = False
         try:

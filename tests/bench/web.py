@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,10 @@ from tests.support.playbook import ROOT
 
 PROGRAM = (Path(__file__).parent / "openload.py").read_text()
 APP, EDGE, USERS = "msk-app1", "msk-edge1", "world"
-DOOR_PORT, PRODUCTS_PORT = 7443, 5010
+DOOR_PORT, PRODUCTS_PORTS = 7443, (5010, 5011)
 # Each request differs, so that no cache answers it; services ignore the parameter.
 UNCACHED, CACHED = "/products/?size=5&x={n}", "/products/?size=5"
+ROUTER_BACKEND = "route_products"
 P99_LIMIT_MS = 100.0
 RUN_SECONDS = 5
 STATED_RATE = 100.0
@@ -36,7 +39,7 @@ class Way:
     title: str
     source: str
     address: str
-    port: int
+    ports: tuple[int, ...]
     name: str
     path: str
     headers: dict[str, str] = field(default_factory=dict)
@@ -46,7 +49,7 @@ class Way:
         """Load it at a rate (1/s) and return the figures of openload."""
         config = {
             "address": self.address,
-            "port": self.port,
+            "ports": self.ports,
             "name": self.name,
             "paths": [self.path],
             "headers": self.headers,
@@ -76,7 +79,7 @@ class Way:
 
 
 def ways(lab: Lab) -> list[Way]:
-    """The ways of an uncached request, from the shortest to the whole."""
+    """The ways of an uncached request, from the shortest to the whole; all to the two instances of one host."""
     env = lab.env()
     authority = Path(env["ca_file"]).read_text()
     app, edge = (env["hosts"][host]["address"] for host in (APP, EDGE))
@@ -84,12 +87,12 @@ def ways(lab: Lab) -> list[Way]:
     internal = lab.run(EDGE, ["cat", "/etc/tandem/tls/ca.pem"]).stdout
     door_tls = {"ca": internal, "certificate": own, "key": own}
     return [
-        Way("bare gunicorn, from its own host", APP, "127.0.0.1", PRODUCTS_PORT, "products", UNCACHED),
+        Way("bare gunicorn, from its own host", APP, "127.0.0.1", PRODUCTS_PORTS, "products", UNCACHED),
         Way(
             "through its host's door (mutual TLS)",
             EDGE,
             app,
-            DOOR_PORT,
+            (DOOR_PORT,),
             APP,
             UNCACHED,
             {"X-Tandem-Service": "products"},
@@ -99,7 +102,7 @@ def ways(lab: Lab) -> list[Way]:
             "through NGINX and HAProxy, not cached",
             USERS,
             edge,
-            443,
+            (443,),
             env["public_names"][0],
             UNCACHED,
             tls={"ca": authority},
@@ -107,8 +110,48 @@ def ways(lab: Lab) -> list[Way]:
     ]
 
 
+# Tells the router's runtime socket something and prints its answer; hosts have Python, but no socat.
+TELL = """
+import socket, sys
+with socket.socket(socket.AF_UNIX) as router:
+    router.connect("/run/haproxy/admin.sock")
+    router.sendall(sys.argv[1].encode() + b"\\n")
+    router.shutdown(socket.SHUT_WR)
+    while block := router.recv(65536):
+        sys.stdout.write(block.decode())"""
+
+
+def tell_router(lab: Lab, command: str) -> str:
+    """Give the measured edge's router a command."""
+    done = lab.run(EDGE, ["python3", "-c", TELL, command], timeout=30)
+    done.check_returncode()
+    return str(done.stdout)
+
+
+@contextmanager
+def only_measured_host(lab: Lab) -> Iterator[None]:
+    """Have the edge's router send products' requests to the measured host alone, as the other ways do."""
+    rows = [line.split() for line in tell_router(lab, "show servers state").splitlines()]
+    servers = [f"{row[1]}/{row[3]}" for row in rows if len(row) > 3 and row[1] == ROUTER_BACKEND]
+    others = [server for server in servers if not server.endswith(f"/{APP}")]
+    if len(others) != len(servers) - 1:
+        raise SystemExit(f"the router of {EDGE} has no server {APP} in {ROUTER_BACKEND}: {servers}")
+    try:
+        for server in others:
+            tell_router(lab, f"set server {server} state maint")
+        yield
+    finally:
+        for server in others:
+            tell_router(lab, f"set server {server} state ready")
+
+
 def report_ways(lab: Lab) -> None:
     """Print rate and latency of each way, and the rate as a share of the first's."""
+    with only_measured_host(lab):
+        _report_ways(lab)
+
+
+def _report_ways(lab: Lab) -> None:
     first = 0.0
     for way in ways(lab):
         best = way.capacity(lab)
