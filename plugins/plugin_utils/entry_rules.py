@@ -124,7 +124,7 @@ def _check_schedule(service: Service, where: Where, report: Report) -> None:
         "restart": "a timer runs again when its schedule says so",
     }
     for key, reason in reasons.items():
-        if key in service.model_fields_set and getattr(service, key):
+        if key in service.model_fields_set and getattr(service, key) not in ({}, "no"):
             report.refuse(
                 where(key),
                 f"stands beside schedule: {reason}",

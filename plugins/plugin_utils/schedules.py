@@ -19,8 +19,8 @@ from .schema import wrong
 # Returns what is wrong with a calendar expression, or None when systemd takes it and it comes again.
 Calendar = Callable[[str], str | None]
 
-SECONDS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600, "d": 86400}
-SPAN = re.compile(r"(\d{1,6}) ?(sec|s|min|m|h|d)")
+SECONDS = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400}
+SPAN = re.compile(r"(\d{1,6}) ?(s|min|m|h|d)(?![a-z])")
 DEFAULT_TIMEOUT = 15 * 60
 LONGEST_TIMEOUT = 24 * 3600
 
@@ -99,7 +99,7 @@ def _fields_problem(fields: dict[str, str | None]) -> str | None:
     for name, text in fields.items():
         if text is not None and not all(_is_item(item, *RANGES[name]) for item in text.split(",")):
             low, high = RANGES[name]
-            return f"{shown(text)} is not a {name} ({low} to {high}, *, lists, ranges with .., steps with /)"
+            return f"{shown(text)} is no {name} ({low} to {high}, *, lists, ranges with .., steps with /)"
     return None
 
 

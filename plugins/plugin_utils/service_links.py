@@ -53,17 +53,14 @@ def check_depends_on(catalog: Catalog, report: Report) -> None:
     cycle = dependency_cycle(catalog)
     if cycle:
         # A part needs its parent without saying so; the cycle begins where somebody wrote it.
-        first = next(name for name, needed in itertools.pairwise(cycle) if needed in _written(name, catalog))
+        pairs = itertools.pairwise(cycle)
+        first = next(name for name, needed in pairs if needed in catalog.services[name].depends_on)
         cycle = cycle[cycle.index(first) : -1] + cycle[: cycle.index(first)] + [first]
         report.refuse(
             catalog.where(first, "depends_on"),
             f"is a cycle: {' -> '.join(cycle)}",
             "remove one of them; services that only call each other need calls, not depends_on",
         )
-
-
-def _written(name: str, catalog: Catalog) -> list[str]:
-    return catalog.services[name].depends_on
 
 
 def needed_by(name: str, catalog: Catalog) -> list[str]:
@@ -145,8 +142,8 @@ def check_public_halves(catalog: Catalog, report: Report) -> None:
 def check_shared_secrets(catalog: Catalog, report: Report) -> None:
     """Refuse a secret that a part and its parent, or another part, take for different things."""
     known: dict[str, tuple[str, Secret]] = {}
-    for name, service in catalog.services.items():
-        for number, secret in enumerate(service.secrets):
+    for name in sorted(catalog.services, key=lambda name: catalog.service_of(name) != name):  # parents first
+        for number, secret in enumerate(catalog.services[name].secrets):
             path = f"{catalog.service_of(name)}/{secret.name}"
             first, same = known.setdefault(path, (name, secret))
             if (secret.kind or "random", secret.public_of) != (same.kind or "random", same.public_of):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from .catalog import Service
 
-PLATFORM_COMPONENTS = frozenset({"postgres"})  # what depends_on may name beside services
+PLATFORM_COMPONENTS = frozenset({"postgres", "rabbitmq"})  # what depends_on may name beside services
 
 # What the platform itself tells every service; a service's own environment must not contradict it.
 COMMON_NAMES = frozenset({"SERVICE_NAME", "HOST_NAME", "SITE", "PLATFORM"})

@@ -41,6 +41,7 @@ PLATFORM_PORTS = {
     15691: "RabbitMQ",
     15692: "RabbitMQ",
     25672: "RabbitMQ",
+    **dict.fromkeys(range(35672, 35683), "RabbitMQ's commands"),
 }
 
 
