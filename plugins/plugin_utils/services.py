@@ -87,12 +87,15 @@ def read_catalog(first: Any, second: Any, report: Report) -> Catalog:
     """Merge and read ``services`` and ``services_override``; what can't be read is reported and left out."""
     base, override = _mapping(FIRST, first, report), _mapping(SECOND, second, report)
     written = {str(key): value for key, value in merged(base, override).items() if _is_entry(key)}
+    declared = declared_parents(written)
     parents = read_parents(written, Sources(written, override, {}).where, report)
-    derived = relays(written, declared_parents(written))
+    derived = relays(written, declared)
     parents |= {name: entry["part_of"] for name, entry in derived.items()}
     sources = Sources(written | derived, override, parents)
     services: dict[str, Service] = {}
     partial_entries: dict[str, Service] = {}
+    for name in written:
+        check_name(name, name in declared, report)
     for name in sources.entries:
         service, sound = _read_entry(name, sources, report)
         if service is not None:
@@ -135,7 +138,6 @@ def _read_entry(name: str, sources: Sources, report: Report) -> tuple[Service | 
     """Return the entry, without its wrong keys, and whether rules between entries may see it."""
     entry, parent = sources.entries[name], sources.parents.get(name)
     orphan = parent is None and name in declared_parents(sources.entries)
-    check_name(name, parent is not None or orphan, report)
     if parent is not None:
         entry = completed_part(entry, parent, sources.entries[parent])
     elif orphan:

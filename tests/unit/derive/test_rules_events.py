@@ -113,6 +113,11 @@ def part_with_a_long_name(shop):
     shop.services["orders-events-and-more-letters1"] = shop.services.pop("orders-events")
 
 
+@bad_case("services.a-name-with-21-letter", "21 characters", "at most 20")
+def publisher_with_a_long_name(shop):
+    shop.services["a-name-with-21-letter"] = shop.services.pop("order-processing")
+
+
 @bad_case("services.orders.depends_on", "orders -> orders-events -> orders", "remove one")
 def parent_that_waits_for_its_part(shop):
     shop.services["orders"]["depends_on"] = ["orders-events"]
