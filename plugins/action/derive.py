@@ -17,6 +17,7 @@ from ansible.plugins.action import ActionBase
 from ansible.template import Templar
 
 try:
+    from ..plugin_utils.calendars import controller_calendar
     from ..plugin_utils.derive import Inputs, derive
     from ..plugin_utils.plain import Plainer
     from ..plugin_utils.problems import Problem, Report, shown, text_of
@@ -48,7 +49,7 @@ class ActionModule(ActionBase):
             )
         report = Report()
         inputs = read_inputs(task_vars or {}, self._templar, report)
-        derivation = derive(inputs, ControllerFiles())
+        derivation = derive(inputs, ControllerFiles(), controller_calendar())
         problems = [*report.problems, *news(derivation.problems, report.problems)]
         if problems or derivation.platform is None:
             result.update(failed=True, msg=text_of(problems))

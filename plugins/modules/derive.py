@@ -45,16 +45,20 @@ postgres:
   description: Monitor, nodes, networks, databases and settings.
   type: dict
   returned: success
+rabbitmq:
+  description: Nodes, exchanges, queues, bindings and users of the catalog's events.
+  type: dict
+  returned: success
 timeouts:
   description: The chosen profile, its promise and its values.
   type: dict
   returned: success
 services:
-  description: The merged catalog with its defaults.
+  description: The merged catalog with its defaults, parts and derived relays.
   type: dict
   returned: success
 apps:
-  description: What the controller builds for each service.
+  description: What the controller builds for each service; parts run their parent's.
   type: list
   elements: dict
   returned: success

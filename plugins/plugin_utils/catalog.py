@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
-from . import names
+from . import names, schedules
+from .events import Consumes, Event
 from .schema import Strict, Words, wrong
 
 PYTHON = "3.13"  # Debian 13's; releases are built for it
@@ -137,6 +138,7 @@ Route = Annotated[str, AfterValidator(_route)]
 Volume = Annotated[str, AfterValidator(_volume)]
 Environment = dict[Annotated[str, AfterValidator(_variable)], Annotated[str, BeforeValidator(_text)]]
 Command = Annotated[list[str], AfterValidator(_command)]
+Seconds = Annotated[int, BeforeValidator(schedules.seconds)]
 ProjectPath = Annotated[str, AfterValidator(_relative_or_absolute)]
 
 
@@ -191,9 +193,15 @@ class Secret(Strict):
     def _name(cls, value: str) -> str:
         if not names.SECRET_NAME.fullmatch(value):
             raise wrong(f"{value!r} is not a secret's name", "use a-z, 0-9 and _, a letter first")
-        if value == "database_password":
+        if value in {"broker_password", "database_password"}:
             raise wrong(f"{value!r} is the platform's own credential", "choose another name")
         return value
+
+
+def _schedule(value: str) -> str:
+    if not schedules.CHARACTERS.fullmatch(value.strip()):
+        raise wrong(f"{value!r} is not a schedule", 'write it as systemd does, as in "*-*-* 09:00:00"')
+    return value.strip()
 
 
 def _secret(value: Any) -> Any:
@@ -201,7 +209,7 @@ def _secret(value: Any) -> Any:
 
 
 class Service(Strict):
-    """One service: what runs where, and what it needs."""
+    """One service, or a part of one: what runs where, and what it needs."""
 
     app: Annotated[ProjectPath, Field(examples=["app: apps/users"])]
     hosts: Annotated[str, Field(examples=["hosts: app"])]
@@ -214,6 +222,13 @@ class Service(Strict):
     wsgi: Annotated[str, AfterValidator(_wsgi)] | None = None
     threads: Annotated[int, Field(ge=1, le=512)] | None = None
     command: Command | None = None
+    part_of: str | None = None
+    publishes: Annotated[list[Event], Field(default_factory=list)]
+    consumes: Annotated[Consumes, Field(default_factory=dict)]
+    schedule: Annotated[str, AfterValidator(_schedule)] | None = None
+    run_on: Literal["one_host", "every_host"] | None = None
+    missed: Literal["run", "skip"] | None = None
+    timeout: Seconds | None = None
     routes: Annotated[list[Route], Field(default_factory=list)]
     ingress: Literal["nginx", "haproxy"] | None = None
     cache: Annotated[list[Route], Field(default_factory=list)]
@@ -236,6 +251,11 @@ class Service(Strict):
         """Tell whether gunicorn runs it: it has a port and no command of its own."""
         return self.port is not None and self.command is None
 
+    @property
+    def has_events(self) -> bool:
+        """Tell whether it talks to the broker."""
+        return bool(self.publishes or self.consumes)
+
 
 def default_database(service: str) -> str:
     """Return the name of a service's database when its entry gives none."""
@@ -253,6 +273,11 @@ def completed(name: str, service: Service) -> Service:
         changes["health"] = service.health or DEFAULT_HEALTH
     if service.routes:
         changes["ingress"] = service.ingress or "nginx"
+    if service.schedule is not None:
+        changes["run_on"] = service.run_on or "one_host"
+        changes["missed"] = service.missed or "skip"
+        changes["timeout"] = service.timeout or schedules.DEFAULT_TIMEOUT
+        changes["restart"] = "no"  # the next run is the schedule's
     if service.database and service.database.name is None:
         changes["database"] = service.database.model_copy(update={"name": default_database(name)})
     return service.model_copy(update=changes)

@@ -19,6 +19,7 @@ PLATFORM_VIEWS = {
     "hosts": "hosts",
     "sites": "sites",
     "postgres": "postgres",
+    "rabbitmq": "rabbitmq",
     "timeouts": "timeouts",
     "apps": "apps",
     "smoke": "smoke_paths",

@@ -11,12 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .event_rules import check_events
 from .gateway_rules import check_gateway
 from .inventory import Groups, HostVariables, Inventory, read_inventory
 from .pools import check_pools
 from .problems import Problem, Report, did_you_mean, listing
 from .project_files import ProjectFiles
 from .quorum import check_postgres
+from .schedule_rules import check_schedules
+from .schedules import Calendar, calendar_problem
 from .service_files import check_files
 from .service_rules import check_services
 from .services import Catalog, read_catalog
@@ -27,6 +30,7 @@ from .views_edge import haproxy_view, nginx_view, smoke_paths
 from .views_gateway import api_clients
 from .views_host import certificates_view, edge_certificate_view, etc_hosts_view, host_view
 from .views_postgres import postgres_view
+from .views_rabbitmq import rabbitmq_view
 from .views_service import apps_view, service_views
 
 
@@ -55,8 +59,11 @@ class Derivation:
     warnings: list[str]
 
 
-def derive(inputs: Inputs, files: ProjectFiles) -> Derivation:
-    """Validate everything, then derive everything; all problems are returned at once."""
+def derive(inputs: Inputs, files: ProjectFiles, calendar: Calendar = calendar_problem) -> Derivation:
+    """Validate everything, then derive everything; all problems are returned at once.
+
+    ``calendar`` says what is wrong with a schedule.
+    """
     report = Report()
     _check_host_variables(inputs.hosts, report)
     platform = read_platform(inputs.platform, files, report)
@@ -67,6 +74,8 @@ def derive(inputs: Inputs, files: ProjectFiles) -> Derivation:
         inventory = read_inventory(inputs.groups, inputs.hosts, platform, report)
         check_postgres(inventory, platform, report)
         check_services(catalog, inventory, report)
+        check_events(catalog, report)
+        check_schedules(catalog, inventory, calendar, report)
         check_files(catalog, platform.project_dir, files, report)
         check_gateway(platform.gateway, catalog, report)
         check_pools(catalog, inventory, platform, report)
@@ -101,13 +110,14 @@ def _views(
             name: {
                 "etc_hosts": etc_hosts,
                 "certificates": certificates_view(host, platform),
-                "services": service_views(host, catalog, inventory, platform, profile.client),
+                "services": service_views(host, catalog, inventory, platform, profile),
                 "haproxy": haproxy_view(host, catalog, inventory, platform.gateway),
                 "nginx": nginx_view(host, platform, catalog),
             }
             for name, host in inventory.hosts.items()
         },
         "postgres": postgres_view(catalog, inventory, platform),
+        "rabbitmq": rabbitmq_view(catalog, inventory, platform, profile),
         "timeouts": profile.model_dump(),
         "services": {name: service.model_dump() for name, service in catalog.services.items()},
         "apps": apps_view(catalog, platform),

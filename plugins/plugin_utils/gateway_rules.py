@@ -38,12 +38,7 @@ def _check_keys(paths: list[str], catalog: Catalog, report: Report) -> None:
             f"name 1 to {MAX_KEYS}: the one that signs, and during a change its successor",
         )
         return
-    kinds = {
-        f"{name}/{secret.name}": secret.kind or "random"
-        for name, service in catalog.services.items()
-        for secret in service.secrets
-        if secret.public_of is None
-    }
+    kinds = catalog.secret_kinds()
     pairs = sorted(path for path, kind in kinds.items() if kind == "ec-p256")
     for number, path in enumerate(paths):
         # An entry with problems of its own may have the secret; only its problems are reported then.

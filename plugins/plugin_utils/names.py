@@ -11,6 +11,7 @@ DNS_NAME = re.compile(rf"{DNS_LABEL.pattern}(\.{DNS_LABEL.pattern})+")
 SERVICE_NAME = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 DATABASE_NAME = re.compile(r"[a-z][a-z0-9_]*")
 SECRET_NAME = re.compile(r"[a-z][a-z0-9_]*")
+EVENT_NAME = re.compile(r"[a-z][a-z0-9]*(\.[a-z][a-z0-9_]*)+")
 ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 ROUTE = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
 WSGI = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*(\(\))?")
@@ -19,6 +20,10 @@ REQUIREMENT = re.compile(
 )
 
 SERVICE_NAME_LENGTH = 20  # "svc-" + name is a Unix user, and names of units and sockets grow from it
+RELAY_SUFFIX = "-relay"  # of the process that sends a service's events
+# "svc-" + name must stay below the 32 characters of a Unix user; so every relay's name is allowed.
+PART_NAME_LENGTH = SERVICE_NAME_LENGTH + len(RELAY_SUFFIX)
+EVENT_NAME_LENGTH = 100  # names of queues have the service's and a site's beside it, in 255 bytes
 DATABASE_NAME_LENGTH = 57  # Postgres cuts identifiers at 63 bytes; "_owner" is appended
 
 # A service's unit is a template of its name, NAME@.service. A service of one of these names would replace a
@@ -27,6 +32,8 @@ RESERVED_SERVICE_NAMES = frozenset(
     {
         *("autovt", "container-getty", "dbus", "getty", "modprobe", "network", "networking", "quotaon"),
         *("serial-getty", "ssh", "sshd", "user", "user-runtime-dir"),
+        *("apt-daily", "apt-daily-upgrade", "cron", "dpkg-db-backup", "fstrim", "logrotate", "man-db"),
+        *("epmd", "rabbitmq-server", "redis-server", "valkey-server"),
         *(
             "alertmanager",
             "garage",

@@ -17,13 +17,17 @@ MONITORING = 5  # exporter, health checks, a person
 
 
 def runtime_connections(service: Service, hosts: int) -> int:
-    """Return the most connections that a service's instances open on all its hosts together."""
+    """Return the most connections that an entry's instances open on all its hosts together."""
     return service.database.pool * service.instances * hosts if service.database else 0
 
 
-def connection_limit(service: Service, hosts: int) -> int:
-    """Return a database's connection limit: its pools, and its migrations."""
-    return runtime_connections(service, hosts) + MIGRATIONS
+def connection_limit(service: str, catalog: Catalog, inventory: Inventory) -> int:
+    """Return a database's connection limit: the pools of the service and its parts, and its migrations."""
+    pools = [
+        runtime_connections(process, len(inventory.in_group(process.hosts)))
+        for process in catalog.processes(service).values()
+    ]
+    return sum(pools) + MIGRATIONS
 
 
 def check_pools(catalog: Catalog, inventory: Inventory, platform: Platform, report: Report) -> None:
@@ -34,7 +38,8 @@ def check_pools(catalog: Catalog, inventory: Inventory, platform: Platform, repo
             hosts = len(inventory.in_group(service.hosts))
             figures = f"{service.database.pool} x {service.instances} x {hosts}"
             pools[name] = (runtime_connections(service, hosts), figures)
-    reserve = SUPERUSER + MONITORING + MIGRATIONS * len(pools)
+    databases = len({catalog.service_of(name) for name in pools})
+    reserve = SUPERUSER + MONITORING + MIGRATIONS * databases
     total = sum(count for count, _ in pools.values()) + reserve
     limit = platform.postgres.max_connections
     if total <= limit:
@@ -43,6 +48,6 @@ def check_pools(catalog: Catalog, inventory: Inventory, platform: Platform, repo
     report.refuse(
         "platform_postgres.max_connections",
         f"{limit} is less than {total}: pool x instances x hosts ({parts}) + superuser {SUPERUSER} "
-        f"+ migrations {MIGRATIONS} x {len(pools)} + monitoring {MONITORING}",
+        f"+ migrations {MIGRATIONS} x {databases} + monitoring {MONITORING}",
         f"raise it to {total} or more, or lower pools or instances",
     )

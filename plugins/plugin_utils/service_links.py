@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import graphlib
+import itertools
 
-from .catalog import Service
+from .catalog import Secret, Service
 from .problems import Report, did_you_mean, listing, shown
 from .service_names import PLATFORM_COMPONENTS, owner_role, runtime_role, url_name
 from .services import Catalog
@@ -18,6 +19,7 @@ def check_links(catalog: Catalog, report: Report) -> None:
     check_depends_on(catalog, report)
     check_databases(catalog, report)
     check_public_halves(catalog, report)
+    check_shared_secrets(catalog, report)
 
 
 def check_calls(catalog: Catalog, report: Report) -> None:
@@ -31,9 +33,9 @@ def check_calls(catalog: Catalog, report: Report) -> None:
             elif called == name:
                 report.refuse(where, f"{shown(called)} calls itself", "remove it")
             elif called in catalog.services and catalog.services[called].port is None:
-                report.refuse(
-                    where, f"service {called} has no port", f"give {called} a port, or remove the call"
-                )
+                service_called = catalog.service_of(called)
+                cure = f"give {called} a port" if service_called == called else f"write {service_called}"
+                report.refuse(where, f"service {called} has no port", f"{cure}, or remove the call")
             elif called in service.calls[:number]:
                 report.refuse(where, f"{shown(called)} is listed twice", "remove one")
 
@@ -50,18 +52,28 @@ def check_depends_on(catalog: Catalog, report: Report) -> None:
                 )
     cycle = dependency_cycle(catalog)
     if cycle:
+        # A part needs its parent without saying so; the cycle begins where somebody wrote it.
+        pairs = itertools.pairwise(cycle)
+        first = next(name for name, needed in pairs if needed in catalog.services[name].depends_on)
+        cycle = cycle[cycle.index(first) : -1] + cycle[: cycle.index(first)] + [first]
         report.refuse(
-            catalog.where(cycle[0], "depends_on"),
+            catalog.where(first, "depends_on"),
             f"is a cycle: {' -> '.join(cycle)}",
             "remove one of them; services that only call each other need calls, not depends_on",
         )
 
 
+def needed_by(name: str, catalog: Catalog) -> list[str]:
+    """Return what comes before an entry: its dependencies, and its parent, whose release it runs."""
+    parent = catalog.services[name].part_of
+    return [*([parent] if parent else []), *catalog.services[name].depends_on]
+
+
 def dependency_cycle(catalog: Catalog) -> list[str]:
     """Return one cycle of depends_on, first name again at its end, or an empty list."""
     graph = {
-        name: [n for n in entry.depends_on if n in catalog.services]
-        for name, entry in catalog.services.items()
+        name: [needed for needed in needed_by(name, catalog) if needed in catalog.services]
+        for name in catalog.services
     }
     try:
         graphlib.TopologicalSorter(graph).prepare()
@@ -78,7 +90,7 @@ def start_order(catalog: Catalog) -> list[str]:
     def place(name: str) -> None:
         if name in ordered or name not in catalog.services:
             return
-        for needed in catalog.services[name].depends_on:
+        for needed in needed_by(name, catalog):
             place(needed)
         ordered.append(name)
 
@@ -91,7 +103,7 @@ def check_databases(catalog: Catalog, report: Report) -> None:
     """Refuse a database of two services, and a database whose roles are another one's."""
     owners: dict[str, str] = {}
     for name, service in catalog.services.items():
-        if service.database is None or service.database.name is None:
+        if service.part_of or service.database is None or service.database.name is None:
             continue
         database = service.database.name
         roles = (runtime_role(database), owner_role(database))
@@ -107,12 +119,7 @@ def check_databases(catalog: Catalog, report: Report) -> None:
 
 def check_public_halves(catalog: Catalog, report: Report) -> None:
     """Refuse ``public_of`` of a secret that is not there or has no public half."""
-    kinds = {
-        f"{name}/{secret.name}": secret.kind or "random"
-        for name, service in catalog.services.items()
-        for secret in service.secrets
-        if secret.public_of is None
-    }
+    kinds = catalog.secret_kinds()
     pairs = sorted(path for path, kind in kinds.items() if kind == "ec-p256")
     for name, service in catalog.services.items():
         for number, secret in enumerate(service.secrets):
@@ -129,6 +136,21 @@ def check_public_halves(catalog: Catalog, report: Report) -> None:
                     where,
                     f"{shown(path)} is {kinds[path]} and has no public half",
                     "give that secret kind: ec-p256",
+                )
+
+
+def check_shared_secrets(catalog: Catalog, report: Report) -> None:
+    """Refuse a secret that a part and its parent, or another part, take for different things."""
+    known: dict[str, tuple[str, Secret]] = {}
+    for name in sorted(catalog.services, key=lambda name: catalog.service_of(name) != name):  # parents first
+        for number, secret in enumerate(catalog.services[name].secrets):
+            path = f"{catalog.service_of(name)}/{secret.name}"
+            first, same = known.setdefault(path, (name, secret))
+            if (secret.kind or "random", secret.public_of) != (same.kind or "random", same.public_of):
+                report.refuse(
+                    catalog.where(name, "secrets", number),
+                    f"{shown(secret.name)} is something else in {first}, and one secret of the service",
+                    "write it in the same way, or give it another name",
                 )
 
 

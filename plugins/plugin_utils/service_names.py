@@ -6,11 +6,17 @@ from __future__ import annotations
 
 from .catalog import Service
 
-PLATFORM_COMPONENTS = frozenset({"postgres"})  # what depends_on may name beside services
+PLATFORM_COMPONENTS = frozenset({"postgres", "rabbitmq"})  # what depends_on may name beside services
 
 # What the platform itself tells every service; a service's own environment must not contradict it.
 COMMON_NAMES = frozenset({"SERVICE_NAME", "HOST_NAME", "SITE", "PLATFORM"})
 DATABASE_NAMES = frozenset({"DATABASE_DSN", "DATABASE_READ_DSN", "DATABASE_POOL"})
+BROKER_NAMES = frozenset(
+    {
+        *("BROKER_CA", "BROKER_CONNECT_TIMEOUT_S", "BROKER_CONSUMES", "BROKER_HEARTBEAT_S", "BROKER_HOSTS"),
+        *("BROKER_PUBLISHES", "BROKER_TCP_USER_TIMEOUT_MS", "BROKER_USER", "BROKER_VHOST"),
+    }
+)
 # What the service's unit sets for the process, its interpreter and each instance.
 PROCESS_NAMES = frozenset(
     {
@@ -37,11 +43,28 @@ def runtime_role(database: str) -> str:
     return database
 
 
+def broker_user(service: str, generation: int) -> str:
+    """Return the broker's user of a service and its parts; a new generation of passwords is a new user."""
+    return f"{service}.{generation}"
+
+
+def broker_secret(service: str, generation: int) -> str:
+    """Return where the controller keeps the password of a broker's user."""
+    return f"services/{service}/broker_password_{generation}"
+
+
+def queue_name(service: str, event: str, site: str | None) -> str:
+    """Return the queue of an event at a service, for one site when every site has one of its own."""
+    return f"{service}:{event}" if site is None else f"{service}:{event}:{site}"
+
+
 def derived_names(service: Service) -> set[str]:
     """Return every variable that the platform sets for a service."""
     found = set(COMMON_NAMES | PROCESS_NAMES)
     if service.database:
         found |= DATABASE_NAMES
+    if service.has_events:
+        found |= BROKER_NAMES
     return found | {url_name(called) for called in service.calls}
 
 

@@ -36,8 +36,12 @@ PLATFORM_PORTS = {
     9090: "Prometheus",
     9093: "Alertmanager",
     9100: "host metrics",
+    15671: "RabbitMQ",
     15672: "RabbitMQ",
+    15691: "RabbitMQ",
+    15692: "RabbitMQ",
     25672: "RabbitMQ",
+    **dict.fromkeys(range(35672, 35683), "RabbitMQ's commands"),
 }
 
 
@@ -168,7 +172,8 @@ def check_placement(catalog: Catalog, inventory: Inventory, report: Report) -> N
                 f"make {group} a child of group app: services run behind an app host's door",
             )
         sites = {host.site for host in inventory.in_group(group)}
-        if len(sites) == 1:
+        taken = catalog.service_of(name) != name and where == catalog.where(catalog.service_of(name), "hosts")
+        if len(sites) == 1 and not taken:
             report.warn(
                 f"{where}: every host of group {group} is in site {sites.pop()}; its loss stops {name}"
             )

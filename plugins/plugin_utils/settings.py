@@ -118,6 +118,13 @@ class PostgresSettings(Strict):
         return {key: data[key] for key in sorted(data)}
 
 
+class RabbitmqSettings(Strict):
+    """What concerns the broker. Its sizes are the role's."""
+
+    # With a higher one every service gets a new user and password; the old ones go at the end of the run.
+    password_generation: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+
+
 class EdgeCertificate(Strict):
     """One's own certificate for the edges: files on the controller."""
 
@@ -141,6 +148,7 @@ class Platform(Strict):
     secrets_dir: Annotated[Folder, Field(examples=['platform_secrets_dir: "{{ inventory_dir }}/.secrets"'])]
     project_dir: Annotated[Folder, Field(examples=['platform_project_dir: "{{ inventory_dir }}/.."'])]
     postgres: Annotated[PostgresSettings, Field(default_factory=PostgresSettings)]
+    rabbitmq: Annotated[RabbitmqSettings, Field(default_factory=RabbitmqSettings)]
     edge_certificate: EdgeCertificate | None = None
     gateway: Annotated[Gateway, Field(default_factory=Gateway)]
     apt_repositories: Annotated[list[Any], Field(default_factory=list)]

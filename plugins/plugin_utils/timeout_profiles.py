@@ -1,6 +1,6 @@
 # Copyright The Tandem authors
 # SPDX-License-Identifier: Apache-2.0
-"""Timeout profiles: one name decides every timeout of the database, its clients and HAProxy.
+"""Timeout profiles: one name decides every timeout of the database, the broker, their clients and HAProxy.
 
 The values of ``fast`` and ``normal`` were measured under load with faults injected; ``wide`` (datacenters far
 apart) was not, so it promises nothing.
@@ -59,6 +59,17 @@ class HaproxyTimeouts(Strict):
     connect_timeout_ms: Milliseconds
 
 
+class RabbitmqTimeouts(Strict):
+    """What RabbitMQ's nodes and their clients carry."""
+
+    # A node that is silent is taken for dead after 0.75 to 1.25 of it.
+    net_tick_time_s: Annotated[int, Field(ge=4, le=120)]
+    # Clients send something in half of it; after two that are missing either side gives the connection up.
+    heartbeat_s: Annotated[int, Field(ge=2, le=120)]
+    tcp_user_timeout_ms: Milliseconds
+    connect_timeout_s: Seconds
+
+
 class Promise(Strict):
     """What a profile promises to clients; null where nothing was measured."""
 
@@ -76,6 +87,7 @@ class Profile(Strict):
     postgres: PostgresTimeouts
     client: ClientTimeouts
     haproxy: HaproxyTimeouts
+    rabbitmq: RabbitmqTimeouts
 
 
 FAST = Profile(
@@ -114,6 +126,10 @@ FAST = Profile(
     haproxy=HaproxyTimeouts(
         check_interval_ms=1000, check_timeout_ms=1500, fall=2, rise=2, connect_timeout_ms=1000
     ),
+    # Not yet measured. A dead node is noticed within 5 s, a dead peer of a busy or idle connection within 4.5 s.
+    rabbitmq=RabbitmqTimeouts(
+        net_tick_time_s=4, heartbeat_s=5, tcp_user_timeout_ms=2000, connect_timeout_s=2
+    ),
 )
 
 # Measured: power loss 20.7 s, cut of the primary's site 21.1 s (margin 12.8 s), switchover 1.1 s.
@@ -142,6 +158,10 @@ NORMAL = Profile(
     client=FAST.client,
     haproxy=HaproxyTimeouts(
         check_interval_ms=2000, check_timeout_ms=2000, fall=2, rise=2, connect_timeout_ms=2000
+    ),
+    # Not yet measured.
+    rabbitmq=RabbitmqTimeouts(
+        net_tick_time_s=8, heartbeat_s=10, tcp_user_timeout_ms=4000, connect_timeout_s=3
     ),
 )
 
@@ -178,6 +198,9 @@ WIDE = Profile(
     ),
     haproxy=HaproxyTimeouts(
         check_interval_ms=3000, check_timeout_ms=3000, fall=3, rise=2, connect_timeout_ms=5000
+    ),
+    rabbitmq=RabbitmqTimeouts(
+        net_tick_time_s=30, heartbeat_s=30, tcp_user_timeout_ms=10_000, connect_timeout_s=5
     ),
 )
 

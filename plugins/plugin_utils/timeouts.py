@@ -29,6 +29,7 @@ class Choice(Strict):
     postgres: dict[str, int] | None = None
     client: dict[str, int] | None = None
     haproxy: dict[str, int] | None = None
+    rabbitmq: dict[str, int] | None = None
 
 
 def choose(value: Any, report: Report) -> Profile | None:
@@ -53,7 +54,7 @@ def choose(value: Any, report: Report) -> Profile | None:
 def _overridden(base: Profile, choice: Choice, report: Report) -> Profile | None:
     changes: dict[str, Any] = {}
     sound = True
-    for part in ("postgres", "client", "haproxy"):
+    for part in ("postgres", "client", "haproxy", "rabbitmq"):
         own = getattr(choice, part)
         if not own:
             continue

@@ -40,6 +40,7 @@ def certificates_view(host: Host, platform: Platform) -> list[dict[str, Any]]:
         certificates.append(_internal("haproxy", host))
     if host.has("data", "witness"):
         certificates.append(_internal("postgres", host))
+        certificates.append(_internal("rabbitmq", host))
     if host.has("edge"):
         certificates.append(_edge(platform))
     return certificates

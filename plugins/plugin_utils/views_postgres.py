@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from .catalog import Service
 from .inventory import Host, Inventory
 from .pools import connection_limit
 from .project_files import absolute
@@ -32,9 +31,9 @@ def postgres_view(catalog: Catalog, inventory: Inventory, platform: Platform) ->
         "nodes": [_server(host, NODE_PORT) for host in inventory.of("data")],
         "networks": {name: list(site.networks) for name, site in platform.sites.items()},
         "databases": [
-            _database(service, inventory.in_group(service.hosts), platform.project_dir)
-            for service in catalog.services.values()
-            if service.database
+            _database(name, catalog, inventory, platform.project_dir)
+            for name, service in catalog.services.items()
+            if service.database and not service.part_of
         ],
         "settings": platform.postgres.server_settings(),
         "version": platform.postgres.version,
@@ -46,17 +45,20 @@ def _server(host: Host, port: int) -> dict[str, Any]:
     return {"host": host.name, "name": host.name, "address": host.address, "site": host.site, "port": port}
 
 
-def _database(service: Service, hosts: list[Host], project_dir: str) -> dict[str, Any]:
-    if service.database is None or service.database.name is None:
+def _database(service: str, catalog: Catalog, inventory: Inventory, project_dir: str) -> dict[str, Any]:
+    database = catalog.services[service].database
+    if database is None or database.name is None:
         raise ValueError("a view of a database needs a completed entry")
-    name = service.database.name
+    name = database.name
+    groups = {process.hosts for process in catalog.processes(service).values() if process.database}
+    clients = {host.name for group in groups for host in inventory.in_group(group)}
     return {
         "name": name,
         "owner": owner_role(name),
         "runtime": runtime_role(name),
-        "init": [absolute(project_dir, path) for path in service.database.init],
-        "clients": [f"{host.address}/32" for host in hosts],
-        "connection_limit": connection_limit(service, len(hosts)),
+        "init": [absolute(project_dir, path) for path in database.init],
+        "clients": [f"{host.address}/32" for host in inventory.hosts.values() if host.name in clients],
+        "connection_limit": connection_limit(service, catalog, inventory),
     }
 
 

@@ -13,8 +13,9 @@ from .service_links import called_urls, start_order
 from .service_names import owner_role, runtime_role
 from .services import Catalog
 from .settings import Platform
-from .timeout_profiles import ClientTimeouts
+from .timeout_profiles import ClientTimeouts, Profile
 from .views_postgres import dsn, own_site_first
+from .views_rabbitmq import broker_environment, broker_secrets
 
 LOOPBACK = "127.0.0.1"
 
@@ -29,12 +30,11 @@ def local_services(host: Host, catalog: Catalog, inventory: Inventory) -> list[s
 
 
 def service_views(
-    host: Host, catalog: Catalog, inventory: Inventory, platform: Platform, client: ClientTimeouts
+    host: Host, catalog: Catalog, inventory: Inventory, platform: Platform, profile: Profile
 ) -> list[dict[str, Any]]:
     """Return the views of a host's services, in start order."""
     local = local_services(host, catalog, inventory)
-    nodes = own_site_first(inventory.of("data"), host.site)
-    return [_view(name, host, local, catalog, platform, nodes, client) for name in local]
+    return [_view(name, host, local, catalog, inventory, platform, profile) for name in local]
 
 
 def _view(
@@ -42,18 +42,21 @@ def _view(
     host: Host,
     local: list[str],
     catalog: Catalog,
+    inventory: Inventory,
     platform: Platform,
-    nodes: list[Host],
-    client: ClientTimeouts,
+    profile: Profile,
 ) -> dict[str, Any]:
-    service = catalog.services[name]
-    database = _database(name, service, platform, nodes, client)
+    service, owner = catalog.services[name], catalog.service_of(name)
+    nodes = own_site_first(inventory.of("data"), host.site)
+    database = _database(name, service, platform, nodes, profile.client)
+    generation = platform.rabbitmq.password_generation
     environment = {
         "SERVICE_NAME": name,
         "HOST_NAME": host.name,
         "SITE": host.site,
         "PLATFORM": platform.name,
         **_database_environment(service, database),
+        **broker_environment(owner, service, host, inventory, generation, profile.rabbitmq),
         **called_urls(service, catalog),
         **service.environment,
     }
@@ -66,13 +69,19 @@ def _view(
         "instances": service.instances,
         "wsgi": service.wsgi,
         "command": service.command,
+        # A part runs the release of its parent, of which a host has one installation.
+        "release_of": service.part_of,
+        "schedule": _schedule(service),
         "threads": service.threads,
         "restart": service.restart,
         "limits": service.limits.model_dump(),
         "logging": service.logging.model_dump(),
         "environment": environment,
         "env_files": [absolute(platform.project_dir, path) for path in service.env_file],
-        "secrets": [secret_view(name, secret) for secret in service.secrets],
+        "secrets": [
+            *(secret_view(owner, secret) for secret in service.secrets),
+            *broker_secrets(owner, service, generation),
+        ],
         "volumes": service.volumes,
         "health": service.health,
         # Only what runs on this host: a unit can't wait for another host's.
@@ -82,7 +91,7 @@ def _view(
 
 
 def secret_view(service: str, secret: Secret) -> dict[str, Any]:
-    """Return where the controller keeps a secret, and what it is."""
+    """Return where the controller keeps a secret, and what it is; a part's are those of its parent."""
     if secret.public_of is not None:
         return {
             "name": secret.name,
@@ -95,6 +104,18 @@ def secret_view(service: str, secret: Secret) -> dict[str, Any]:
         "path": f"services/{service}/{secret.name}",
         "kind": secret.kind or "random",
         "public": False,
+    }
+
+
+def _schedule(service: Service) -> dict[str, Any] | None:
+    """Return when a timer runs: systemd's calendar, where, what happens to missed runs, and how long at most."""
+    if service.schedule is None:
+        return None
+    return {
+        "calendar": service.schedule,
+        "run_on": service.run_on,
+        "missed": service.missed,
+        "timeout_s": service.timeout,
     }
 
 
@@ -130,9 +151,11 @@ def _database_environment(service: Service, database: dict[str, Any] | None) -> 
 
 
 def apps_view(catalog: Catalog, platform: Platform) -> list[dict[str, str]]:
-    """Return what the controller builds, one release per service."""
+    """Return what the controller builds, one release per service and none for its parts."""
     apps = []
     for name, service in catalog.services.items():
+        if service.part_of:
+            continue
         kind = source_kind(service.app)
         source = service.app if kind == "requirement" else absolute(platform.project_dir, service.app)
         apps.append({"service": name, "source_kind": kind, "source": source, "python": PYTHON})

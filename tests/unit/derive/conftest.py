@@ -77,6 +77,89 @@ SERVICES = {
     "digest": {"app": "digest==1.2", "hosts": "app", "command": ["digest", "run"], "database": {}},
 }
 
+# The shop with events: who publishes, who consumes, what is part of what, and a timer.
+SHOP = {
+    "users": {
+        "app": "users==1",
+        "hosts": "app",
+        "instances": 2,
+        "port": 5000,
+        "routes": ["/users/"],
+        "database": {"pool": 5, "migrate": ["users", "migrate"]},
+        "secrets": [{"name": "jwt_key", "kind": "ec-p256"}],
+        "publishes": ["user.registered", "user.logged_in", "user.login_failed"],
+        "depends_on": ["postgres"],
+    },
+    "products": {
+        "app": "products==1",
+        "hosts": "app",
+        "port": 5010,
+        "routes": ["/products/"],
+        "database": {"migrate": ["products", "migrate"]},
+    },
+    "orders-events": {
+        "part_of": "orders",
+        "command": ["orders", "consume"],
+        "database": {"pool": 2},
+        "environment": {"LOG_LEVEL": "debug"},
+        "consumes": ["order.paid", "order.packed", "order.shipped", "order.rejected"],
+    },
+    "orders": {
+        "app": "orders==1",
+        "hosts": "app",
+        "instances": 2,
+        "port": 5020,
+        "routes": ["/orders", "/cart"],
+        "limits": {"memory": "256M"},
+        "calls": ["products"],
+        "database": {"pool": 5, "migrate": ["orders", "migrate"], "init_command": ["orders", "init"]},
+        "environment": {"CURRENCY": "RUB", "LOG_LEVEL": "info"},
+        "secrets": [{"name": "jwt_public", "public_of": "users/jwt_key"}, "cart_key"],
+        "volumes": ["/srv/orders:/data"],
+        "publishes": ["order.created", "order.cancelled"],
+        "depends_on": ["postgres", "products"],
+    },
+    "order-processing": {
+        "app": "order-processing==1",
+        "hosts": "app",
+        "command": ["processing", "consume"],
+        "calls": ["products"],
+        "database": {},
+        "publishes": ["order.paid", "order.packed", "order.shipped", "order.rejected"],
+        "consumes": {"order.created": {"retries": 10, "max_length": 5000}, "order.cancelled": None},
+    },
+    "notifications": {
+        "app": "notifications==1",
+        "hosts": "app",
+        "command": ["notifications", "consume"],
+        "database": {"migrate": ["notifications", "migrate"]},
+        "consumes": ["order.paid", "order.shipped", "order.rejected", "user.registered"],
+    },
+    "digest": {
+        "part_of": "notifications",
+        "command": ["notifications", "digest"],
+        "schedule": "*-*-* 09:00:00",
+        "missed": "run",
+        "timeout": "5min",
+    },
+    "audit": {
+        "app": "audit==1",
+        "hosts": "app",
+        "port": 5040,
+        "routes": ["/audit/"],
+        "database": {"migrate": ["audit", "migrate"]},
+    },
+    "audit-events": {
+        "part_of": "audit",
+        "command": ["audit", "consume"],
+        "consumes": [
+            *("user.registered", "user.logged_in", "user.login_failed"),
+            *("order.created", "order.cancelled", "order.paid", "order.packed", "order.shipped"),
+            "order.rejected",
+        ],
+    },
+}
+
 FILES = {
     f"{PROJECT}/apps/users": None,
     f"{PROJECT}/apps/users/pyproject.toml": "",
@@ -144,6 +227,14 @@ class Case:
 @pytest.fixture
 def case():
     return Case()
+
+
+@pytest.fixture
+def shop():
+    shop = Case()
+    shop.services = copy.deepcopy(SHOP)
+    shop.platform["platform_postgres"]["max_connections"] = 200
+    return shop
 
 
 @pytest.fixture

@@ -5,18 +5,22 @@ import re
 import pytest
 from ansible_collections.tandem.platform.plugins.plugin_utils import (
     catalog,
+    events,
     gateway,
     settings,
     timeout_profiles,
 )
 from ansible_collections.tandem.platform.plugins.plugin_utils.config_view import HOST_VIEWS, PLATFORM_VIEWS
+from ansible_collections.tandem.platform.plugins.plugin_utils.service_names import BROKER_NAMES
 from ansible_collections.tandem.platform.plugins.plugin_utils.service_rules import PLATFORM_PORTS
+from ansible_collections.tandem.platform.plugins.plugin_utils.views_rabbitmq import RETRY_DELAYS_MS
 
 MODELS = [
     *(catalog.Service, catalog.Database, catalog.Limits, catalog.Logging, catalog.Secret),
     *(gateway.Gateway, gateway.TokenSettings, gateway.RateLimits, gateway.Rate),
-    *(settings.Site, settings.PostgresSettings, settings.EdgeCertificate),
+    *(settings.Site, settings.PostgresSettings, settings.RabbitmqSettings, settings.EdgeCertificate),
     *(timeout_profiles.PostgresTimeouts, timeout_profiles.ClientTimeouts, timeout_profiles.HaproxyTimeouts),
+    *(timeout_profiles.RabbitmqTimeouts, events.Consumption),
 ]
 
 
@@ -47,4 +51,15 @@ def test_views_and_profiles(words):
 
 def test_ports(text):
     table = text.partition("### Ports")[2]
-    assert set(map(str, PLATFORM_PORTS)) - set(re.findall(r"\d+", table)) == set()
+    found = {int(port) for port in re.findall(r"\d+", table)}
+    for first, last in re.findall(r"(\d+) to (\d+)", table):
+        found |= set(range(int(first), int(last)))
+    assert set(PLATFORM_PORTS) - found == set()
+
+
+def test_what_services_are_told_of_the_broker(words):
+    assert BROKER_NAMES - words == set()
+
+
+def test_retry_delays(text, words):
+    assert set(RETRY_DELAYS_MS) - words == set()

@@ -94,6 +94,21 @@ def test_all_problems_are_listed_before_any_host_is_touched(config, broken):
     assert "UNREACHABLE" not in output
 
 
+def test_a_schedule_that_systemd_refuses_is_refused(config, broken):
+    sweep = {"app": "sweep==1", "hosts": "app", "command": ["sweep"], "run_on": "every_host"}
+    add(
+        broken,
+        services_override={
+            "sweep": sweep | {"schedule": "*-*-* 25:00"},
+            "other": sweep | {"schedule": "Mon..Fri *-*-* 09:00:00"},
+        },
+    )
+    code, output, _ = config(broken)
+    assert code == 2
+    assert "1 problem in the inventory; nothing was changed." in output
+    assert 'services_override.sweep.schedule: "*-*-* 25:00" is no schedule of systemd: ' in output
+
+
 def test_a_platform_variable_must_be_the_same_everywhere(config, broken):
     (broken / "host_vars").mkdir()
     (broken / "host_vars" / "spb1.yml").write_text("platform_timeouts: wide\n")

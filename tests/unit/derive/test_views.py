@@ -62,9 +62,9 @@ def test_certificates_by_class(case):
         "spb-edge1": ["haproxy", "edge"],
         "msk-app1": ["haproxy"],
         "spb-app1": ["haproxy"],
-        "msk-data1": ["postgres"],
-        "spb-data1": ["postgres"],
-        "wit1": ["postgres"],
+        "msk-data1": ["postgres", "rabbitmq"],
+        "spb-data1": ["postgres", "rabbitmq"],
+        "wit1": ["postgres", "rabbitmq"],
     }
 
 
@@ -78,7 +78,13 @@ def test_internal_certificate(case):
         "group": "haproxy",
         "provided": None,
     }
-    assert view(case, "wit1")["certificates"][0]["owner"] == "postgres"
+    for number, owner in enumerate(("postgres", "rabbitmq")):
+        certificate = view(case, "wit1")["certificates"][number]
+        assert (certificate["owner"], certificate["group"], certificate["usages"]) == (
+            *(owner, owner),
+            ["server", "client"],
+        )
+        assert certificate["subject_alt_names"] == ["DNS:wit1.example.org", "DNS:wit1", "IP:10.3.0.11"]
 
 
 def test_edge_certificate(case):
@@ -126,6 +132,8 @@ def test_service_view(case):
         "instances": 1,
         "wsgi": "order_mail.wsgi:app",
         "command": None,
+        "release_of": None,
+        "schedule": None,
         "threads": 8,
         "restart": "always",
         "limits": {"memory": None, "cpu": None, "tasks": None},
@@ -424,6 +432,6 @@ def test_hosts_of_several_classes(case):
     assert (
         one["haproxy"]["router"] and one["haproxy"]["door"] and one["haproxy"]["listeners"] and one["nginx"]
     )
-    assert [item["name"] for item in one["certificates"]] == ["haproxy", "postgres", "edge"]
-    assert [item["name"] for item in platform["views"]["wit1"]["certificates"]] == ["postgres"]
+    assert [item["name"] for item in one["certificates"]] == ["haproxy", "postgres", "rabbitmq", "edge"]
+    assert [item["name"] for item in platform["views"]["wit1"]["certificates"]] == ["postgres", "rabbitmq"]
     assert platform["postgres"]["databases"][0]["clients"] == ["10.1.0.1/32", "10.2.0.1/32"]
