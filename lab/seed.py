@@ -9,8 +9,10 @@ from pathlib import Path
 
 from lab import keys
 from lab.model import Host
+from lab.outside import files as outside_files
 from lab.paths import MACHINE
 from lab.services import PROXY, PROXY_PORT
+from lab.shared import WORLD
 
 NETWORK_FILE = """[Match]
 Name=host0
@@ -68,6 +70,7 @@ def _always(host: Host) -> dict[str, tuple[str, int]]:
         "etc/ssh/ssh_host_ed25519_key": (own.read_text(), 0o600),
         "etc/ssh/ssh_host_ed25519_key.pub": (Path(f"{own}.pub").read_text(), 0o644),
         "home/ansible/.ssh/authorized_keys": (Path(f"{keys.user_key()}.pub").read_text(), 0o600),
+        **(outside_files(str(host.address)) if host.name == WORLD else {}),
     }
 
 
