@@ -127,12 +127,6 @@ def _check_name(name: str, report: Report) -> None:
 
 def _check_combination(name: str, service: Service, override: Mapping[str, Any], report: Report) -> None:
     """Refuse keys that contradict each other."""
-    if service.manager == "supervisord":
-        report.refuse(
-            where_of(override, name, ("manager",)),
-            "supervisord is not yet supported",
-            "write systemd, or leave the key out",
-        )
     if service.database and not service.database.name and names.is_reserved_database(default_database(name)):
         report.refuse(
             where_of(override, name, ("database",)),

@@ -68,6 +68,7 @@ def _view(
         "command": service.command,
         "threads": service.threads,
         "restart": service.restart,
+        "manager": service.manager,
         "limits": service.limits.model_dump(),
         "logging": service.logging.model_dump(),
         "environment": environment,

@@ -151,7 +151,7 @@ class TestAsDeployed:
         inodes = host.check_output(
             "stat -c %i /opt/tandem/services/*/releases/*/site/flask/__init__.py"
         ).split()
-        assert len(inodes) == 3 and len(set(inodes)) == 1
+        assert len(inodes) == 5 and len(set(inodes)) == 1
         assert host.run("test -d /opt/tandem/services/hello/releases/*/site/flask/__pycache__").rc == 0
 
 
@@ -214,7 +214,8 @@ class TestReleases:
 
     def test_fewer_instances_and_a_removed_service(self, host):
         services = "[molecule_service | combine(molecule_hello) | combine({'instances': 1}),"
-        services += " molecule_service | combine(molecule_worker)]"
+        services += " molecule_service | combine(molecule_worker),"
+        services += " molecule_service | combine(molecule_watched), molecule_service | combine(molecule_errand)]"
         first = show(host, "hello@1", "MainPID")
         output = converge(
             "-e", "molecule_greeting=two", "-e", json.dumps({"service_list": "{{ " + services + " }}"})
