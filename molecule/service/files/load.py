@@ -12,7 +12,11 @@ import time
 PORT = 7443
 RATE = 10.0
 CHECK_SECONDS, FALL, RISE = 1.0, 2, 2
-PATHS = {"hello": ["/hello/", "/hello/slow/0.3"], "solo": ["/hello/"], "watched": ["/hello/", "/hello/slow/0.3"]}
+PATHS = {
+    "hello": ["/hello/", "/hello/slow/0.3"],
+    "solo": ["/hello/"],
+    "watched": ["/hello/", "/hello/slow/0.3"],
+}
 
 
 def ask(service, path):

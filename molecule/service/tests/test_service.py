@@ -1,18 +1,18 @@
 """What the role promises of services, on a host with a database and a door."""
 
 import json
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
+from tests.support.services import converge, environment, show
+
 LOAD = Path(__file__).parents[1] / "files/load.py"
 SETTINGS = "/etc/tandem/services"
 INSTANCES = ["hello@1", "hello@2", "solo@1", "worker@1"]
 USERS = ["svc-hello", "svc-solo", "svc-worker"]
-LOAD_SECONDS = 45
+LOAD_SECONDS = 60
 
 
 @pytest.fixture(autouse=True)
@@ -21,30 +21,8 @@ def root(host):
         yield
 
 
-def show(host, unit, name):
-    return host.check_output(f"systemctl show --value --property={name} {unit}")
-
-
-def environment(host, unit):
-    text = host.check_output(f"tr '\\0' '\\n' < /proc/{show(host, unit, 'MainPID')}/environ")
-    return dict(line.split("=", 1) for line in text.splitlines())
-
-
 def sql(host, query):
     return host.check_output(f'runuser -u postgres -- psql -XAtd hello -c "{query}"')
-
-
-def converge(*arguments, rc=0):
-    """Run the scenario's playbook with other variables."""
-    done = subprocess.run(
-        ["ansible-playbook", "-i", "molecule/inventory", "molecule/service/converge.yml", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-    )
-    assert done.returncode == rc, done.stdout[-5000:] + done.stderr[-2000:]
-    return done.stdout
 
 
 class TestAsDeployed:
@@ -184,6 +162,9 @@ class TestReleases:
             and result["hello"]["failed"] == []
             and result["hello"]["downs"] == 0
         )
+        # The same under supervisord.
+        assert result["watched"]["sent"] > 200 and result["watched"]["failed"] == []
+        assert result["watched"]["downs"] == 0
         # Its only instance on this host: callers were told to go elsewhere, and came back.
         assert result["solo"]["failed"] == [] and result["solo"]["downs"] == 1
 
@@ -215,7 +196,9 @@ class TestReleases:
     def test_fewer_instances_and_a_removed_service(self, host):
         services = "[molecule_service | combine(molecule_hello) | combine({'instances': 1}),"
         services += " molecule_service | combine(molecule_worker),"
-        services += " molecule_service | combine(molecule_watched), molecule_service | combine(molecule_errand)]"
+        services += (
+            " molecule_service | combine(molecule_watched), molecule_service | combine(molecule_errand)]"
+        )
         first = show(host, "hello@1", "MainPID")
         output = converge(
             "-e", "molecule_greeting=two", "-e", json.dumps({"service_list": "{{ " + services + " }}"})
