@@ -113,11 +113,13 @@ class Managers:
         return {service: _chosen(found, managers[service]) for service, found in each.items()}
 
     def having(self, service: str, number: int, wanted: str) -> Manager:
-        """Return the manager that runs an instance, the wanted one if none does."""
-        for manager in sorted(self, key=lambda manager: manager.name != wanted):
-            if manager.instance(service, number).running:
-                return manager
-        return self.named(wanted)
+        """Return the manager that has an instance: it runs there, or would start there; else the wanted one."""
+
+        def rank(manager: Manager) -> tuple[bool, bool, bool]:
+            item = manager.instance(service, number)
+            return item.running, not item.gone, manager.name == wanted
+
+        return max(self, key=rank)
 
 
 def _chosen(found: Sequence[Instance], wanted: str) -> Found:

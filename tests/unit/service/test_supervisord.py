@@ -258,6 +258,16 @@ def test_what_an_interrupted_move_has_left_is_cleared_away(host):
     assert not (host.folder / "multi-user.target.wants/users@1.service").exists()
 
 
+def test_instance_that_dies_before_its_turn_is_not_left_to_its_old_manager(host):
+    release(host, host.deploy("users", "aaa", "systemd"))
+    users = host.deploy("users", "bbb")
+    instances_verbs.present(host.roller(), [users], False)
+    host.up["users@1.service"] = 0
+    host.roller().restart(users, 1)
+    assert host.running() == {1: "bbb", 2: "aaa"}
+    assert not (host.folder / "multi-user.target.wants/users@1.service").exists()
+
+
 def test_surplus_instances_are_stopped(host):
     release(host, host.deploy("users", "aaa"))
     users = Expected("users", "aaa", 1, manager="supervisord")
