@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+LOAD = ROOT / "molecule/service/files/load.py"
+# Requests in flight end, and callers notice that the door is there again.
+CALM_SECONDS = 5
 
 
 def show(host: Any, unit: str, name: str) -> str:
@@ -37,3 +44,24 @@ def converge(*arguments: str, rc: int = 0) -> str:
     done = run("ansible-playbook", "-i", "molecule/inventory", "molecule/service/converge.yml", *arguments)
     assert done.returncode == rc, done.stdout[-5000:] + done.stderr[-2000:]
     return done.stdout
+
+
+@contextmanager
+def under_load(host: Any, name: str) -> Iterator[dict[str, Any]]:
+    """Have requests sent through the door meanwhile; afterwards the dictionary has what became of them."""
+    result: dict[str, Any] = {}
+    host.check_output(f"cat > /opt/load.py <<'EOL'\n{LOAD.read_text()}EOL")
+    output = f"--property=StandardOutput=file:/run/{name}.out"
+    host.check_output(f"systemd-run --unit={name} --collect {output} python3 /opt/load.py {name}")
+    try:
+        time.sleep(CALM_SECONDS)
+        yield result
+        time.sleep(CALM_SECONDS)
+    finally:
+        host.check_output(f"touch /run/{name}.stop")
+    deadline = time.monotonic() + 60
+    while "sent" not in host.file(f"/run/{name}.out").content_string:
+        assert time.monotonic() < deadline, "the load does not end"
+        time.sleep(1)
+    result |= json.loads(host.file(f"/run/{name}.out").content_string.splitlines()[-1])
+    print(result)

@@ -2,17 +2,14 @@
 
 import json
 import time
-from pathlib import Path
 
 import pytest
 
-from tests.support.services import converge, environment, show
+from tests.support.services import converge, environment, show, under_load
 
-LOAD = Path(__file__).parents[1] / "files/load.py"
 SETTINGS = "/etc/tandem/services"
 INSTANCES = ["hello@1", "hello@2", "solo@1", "worker@1"]
 USERS = ["svc-hello", "svc-solo", "svc-worker"]
-LOAD_SECONDS = 60
 
 
 @pytest.fixture(autouse=True)
@@ -139,10 +136,8 @@ class TestReleases:
     def test_new_revision_under_load_fails_no_request(self, host):
         revisions = {unit: environment(host, unit)["TANDEM_REVISION"] for unit in INSTANCES}
         worker = show(host, "worker@1", "MainPID")
-        host.check_output(f"cat > /opt/load.py <<'EOL'\n{LOAD.read_text()}EOL")
-        output = "--property=StandardOutput=file:/run/load.out"
-        host.check_output(f"systemd-run --unit=load --collect {output} python3 /opt/load.py {LOAD_SECONDS}")
-        converge("-e", "molecule_greeting=two")
+        with under_load(host, "releases") as result:
+            converge("-e", "molecule_greeting=two")
         assert environment(host, "hello@1")["GREETING"] == "two"
         now = {unit: environment(host, unit)["TANDEM_REVISION"] for unit in INSTANCES}
         assert [unit for unit in INSTANCES if now[unit] != revisions[unit]] == [
@@ -151,12 +146,6 @@ class TestReleases:
             "solo@1",
         ]
         assert show(host, "worker@1", "MainPID") == worker
-        deadline = time.monotonic() + LOAD_SECONDS + 60
-        while "sent" not in host.file("/run/load.out").content_string:
-            assert time.monotonic() < deadline
-            time.sleep(1)
-        result = json.loads(host.file("/run/load.out").content_string.splitlines()[-1])
-        print(result)
         assert (
             result["hello"]["sent"] > 200
             and result["hello"]["failed"] == []
