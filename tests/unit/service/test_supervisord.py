@@ -13,6 +13,7 @@ from ansible_collections.tandem.platform.plugins.module_utils import (
     service_cleanup,
     service_host,
     service_releases,
+    service_status,
     supervisord_rpc,
 )
 from ansible_collections.tandem.platform.plugins.module_utils.instances_door import Door
@@ -301,6 +302,16 @@ def test_unless_stopped_stays_stopped_after_a_boot(host):
     assert host.supervisords() == [] and not list(host.etc.glob("users/programs/*/*"))
     instances_verbs.started(host.roller(), [users], False)
     assert host.running() == {1: "aaa", 2: "aaa"}
+
+
+def test_rows_tell_what_runs_where(host):
+    release(host, host.deploy("users", "aaa", "systemd"))
+    users = host.deploy("users", "bbb")
+    instances_verbs.present(host.roller(), [users], False)
+    host.roller().restart(users, 1)
+    first, second = service_status.rows(["users"], Managers(host))
+    assert (first["state"], first["revision"], first["note"]) == ("active (running)", "bbb", "")
+    assert second["note"] == "out of date, deployed is bbb, under systemd, deployed is supervisord"
 
 
 def test_removed_service_leaves_nothing_behind(host):
