@@ -38,10 +38,6 @@ def check_name(name: str, is_part: bool, report: Report) -> None:
 
 def check_entry(name: str, service: Service, written: Any, where: Where, report: Report) -> None:
     """Refuse keys that contradict each other. ``written`` is the entry without what a part takes over."""
-    if service.manager == "supervisord":
-        report.refuse(
-            where("manager"), "supervisord is not yet supported", "write systemd, or leave the key out"
-        )
     if service.part_of is not None:
         if _check_part(service, written, where, report):
             return
@@ -122,9 +118,10 @@ def _check_schedule(service: Service, where: Where, report: Report) -> None:
         "instances": "a timer has one run at a time on a host",
         "consumes": "a timer ends, and its queue would fill",
         "restart": "a timer runs again when its schedule says so",
+        "manager": "a timer is systemd's",
     }
     for key, reason in reasons.items():
-        if key in service.model_fields_set and getattr(service, key) not in ({}, "no"):
+        if key in service.model_fields_set and getattr(service, key) not in ({}, "no", "systemd"):
             report.refuse(
                 where(key),
                 f"stands beside schedule: {reason}",

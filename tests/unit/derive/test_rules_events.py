@@ -369,6 +369,7 @@ bad("bad_run_on", "digest", f"{timer}.run_on", '"all" is not known', "'every_hos
 bad("bad_missed", "digest", f"{timer}.missed", '"later" is not known', "'run' or 'skip'", missed="later")
 bad("timer_with_instances", "digest", f"{timer}.instances", "beside schedule", "remove", instances=2)
 bad("timer_with_restart", "digest", f"{timer}.restart", "beside schedule", "remove", restart="always")
+bad("timer_of_supervisord", "digest", f"{timer}.manager", "is systemd's", "remove", manager="supervisord")
 bad("timer_that_consumes", "digest", f"{timer}.consumes", "beside schedule", "own", consumes=["order.packed"])
 bad("timer_without_command", "digest", timer, "has no command", "add the command", command=None)
 bad(
