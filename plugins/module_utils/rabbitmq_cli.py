@@ -1,6 +1,6 @@
 # Copyright The Tandem authors
 # SPDX-License-Identifier: Apache-2.0
-"""RabbitMQ's own commands, run on a node's host. Each costs about half a second of CPU, so they are for changes only."""
+"""RabbitMQ's own commands, run on a node's host. Each costs half a second of CPU, so they are for changes only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from dataclasses import dataclass
 BINARIES = "/usr/sbin"
 NODE = re.compile(r"'?(rabbit@[A-Za-z0-9._-]+)'?")
 # Members as the metadata store knows them, those that run, and how many queues there are; `-` between them.
-CLUSTER = 'io:format("~0p - ~0p - ~b", [rabbit_nodes:list_members(), rabbit_nodes:list_running(), rabbit_amqqueue:count()]).'
+CLUSTER = (
+    'io:format("~0p - ~0p - ~b",'
+    " [rabbit_nodes:list_members(), rabbit_nodes:list_running(), rabbit_amqqueue:count()])."
+)
 DISTRIBUTION_PORT = 25672
 TAIL_LINES = 15
 

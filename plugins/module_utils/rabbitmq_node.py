@@ -44,7 +44,7 @@ def entry(name: str, nodes: Sequence[str], absent: Sequence[str], members: Seque
     """Return how a node without data gets in: `form`, `join` or `forget` and `join`.
 
     `members` are those of a cluster that runs on the other hosts; None when none does.
-    Raises `NodeError` when it would form a cluster while most others, and with them perhaps a cluster, are out of sight.
+    Raises `NodeError` when it would form a cluster while most others, perhaps with a cluster, are out of sight.
     """
     if members is not None:
         return ["forget", "join"] if name in members else ["join"]

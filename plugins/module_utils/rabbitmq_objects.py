@@ -252,7 +252,7 @@ def leftovers(want: Objects, have: Objects, administrator: str) -> Leftovers:
 
 
 def keep(left: Leftovers, have: Objects, kept: Iterable[str]) -> Leftovers:
-    """Take out the queues that stay, with the way of what they give up: their policies, dead-letter bindings and queues."""
+    """Take out the queues that stay, with where their dead letters go: policies, bindings and queues."""
     staying = set(kept)
     bindings: set[Binding] = set()
     while True:

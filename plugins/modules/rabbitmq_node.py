@@ -30,9 +30,10 @@ short_description: Have a RabbitMQ node run as a member of its cluster
 description:
   - With C(join=false), starts a node that has a place in a cluster. Run it on all hosts at once, since after a loss of
     power nodes wait for a majority of each other. A node without data is left alone.
-  - With C(join=true), gives a node without data its place. It joins a cluster that runs on another host; a place that it
-    had before it lost its data is given up first, and its queues get their member here again. When no other node runs,
-    it forms the cluster, if a majority of all hosts answers. Run it on one host after the other, after the step above.
+  - With C(join=true), gives a node without data its place. It joins a cluster that runs on another host; a place that
+    it had before it lost its data is given up first, and its queues get their member here again. When no other node
+    runs, it forms the cluster, if a majority of all hosts answers. Run it on one host after the other, after the step
+    above.
   - A node with data is never reset.
 options:
   name:

@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright The Tandem authors
 # SPDX-License-Identifier: Apache-2.0
-"""Have exchanges, queues, bindings, policies and users in a RabbitMQ cluster, or remove those that nobody wants any more."""
+"""Have exchanges, queues, bindings, policies and users in a RabbitMQ cluster, or remove those nobody wants any more."""
 
 # Ansible ships no type information; everything with types lives in module_utils.
 # mypy: disable-error-code="import-untyped"
@@ -28,8 +28,8 @@ description:
   - Asks the HTTP API of the node on this host for all that is there, and imports what is missing or different in one
     request. Run it on one host of the cluster.
   - With C(remove=false) nothing is removed.
-  - With C(remove=true) only removes what is not listed. A queue goes only when a majority of its members says that it is
-    empty, nobody consumes from it, and no message waits elsewhere to come back to it. Others are kept with their
+  - With C(remove=true) only removes what is not listed. A queue goes only when a majority of its members says that it
+    is empty, nobody consumes from it, and no message waits elsewhere to come back to it. Others are kept with their
     policies and dead letters, get no new messages, and are reported with the command that would remove them.
   - An exchange or a queue that is there in another kind is refused, with the cure.
 options:
@@ -210,11 +210,15 @@ class Broker:
             for name, count in self.messages.items()
             if name in left.queues and count
         }
-        # Nothing new comes in while the queues are asked, so the bindings go first.
-        for binding in plans.keep(left, have, surely_kept).bindings:
+        # Nothing new comes in while the queues are asked, so what brings messages goes first.
+        sources = plans.keep(left, have, left.queues).bindings
+        for binding in sources:
             self.unbind(binding)
         reasons = surely_kept | self.ask(left, have, surely_kept)
         going = plans.keep(left, have, reasons)
+        for binding in going.bindings:
+            if binding not in sources and binding.queue not in going.queues:
+                self.unbind(binding)
         for kind in ("queues", "policies", "exchanges"):
             for name in getattr(going, kind):
                 self.delete(kind, name)

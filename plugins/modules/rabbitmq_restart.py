@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright The Tandem authors
 # SPDX-License-Identifier: Apache-2.0
-"""Restart a RabbitMQ node that runs with other settings or programs than are there, behind the cluster's health gate."""
+"""Restart a RabbitMQ node that runs with other settings or programs than are there, behind a health gate."""
 
 # Ansible ships no type information; everything with types lives in module_utils.
 # mypy: disable-error-code="import-untyped"
@@ -19,9 +19,9 @@ DOCUMENTATION = r"""
 module: rabbitmq_restart
 short_description: Restart a RabbitMQ node that is out of date
 description:
-  - Compares what the running node was started with with what is there. If they differ, it waits until every node runs and
-    every queue has one member more online than it needs, moves the leaders of its queues away, restarts, and waits for
-    the same again.
+  - Compares what the running node was started with with what is there. If they differ, it waits until every node runs
+    and every queue has one member more online than it needs, moves the leaders of its queues away, restarts, and waits
+    for the same again.
   - Run it on one host after the other and end the run at the first failure; it never restarts a node on which a queue
     depends.
   - With a node missing nothing is restarted; the task warns.

@@ -1,6 +1,6 @@
 # Copyright The Tandem authors
 # SPDX-License-Identifier: Apache-2.0
-"""Password hashes as RabbitMQ stores them, made on the controller, so that no password of a service reaches a broker's host."""
+"""Password hashes as RabbitMQ stores them, made on the controller: no password reaches a broker's host."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ SALT_BYTES = 4  # RabbitMQ takes the first four bytes of what it stores for the 
 def password_hash(password: str, user: str) -> str:
     """Return what RabbitMQ stores of a user's password: base64 of salt and SHA-256(salt + password).
 
-    The salt follows from both, so that the same password gives the same hash in every run. That is sound for long random
-    passwords, which the store of secrets makes; it would not be for words that people think up.
+    The salt follows from both, so that the same password gives the same hash in every run. That is sound for long
+    random passwords, which the store of secrets makes; it would not be for words that people think up.
     Raises ValueError when the password is empty.
     """
     if not password:
