@@ -223,7 +223,7 @@ def less(**changes: Any) -> dict[str, Any]:
 
 
 def queues(on: On) -> set[str]:
-    return set(said(on("m-mq-wit"), "rabbitmqctl --silent list_queues -p tandem name").splitlines()[1:])
+    return set(said(on("m-mq-wit"), "rabbitmqctl --silent list_queues -p tandem name").splitlines())
 
 
 def test_a_queue_that_holds_messages_stays_and_the_run_says_so(on: On) -> None:
