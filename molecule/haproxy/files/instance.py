@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Instance(BaseHTTPRequestHandler):
-    """Answers every request with what it saw; ``?status=``, ``?header=``, ``?seconds=`` and ``?hang-up=`` steer the answer."""
+    """Answers with what it saw; ``?status=``, ``?header=``, ``?seconds=`` and ``?hang-up=`` steer the answer."""
 
     protocol_version = "HTTP/1.1"
 
