@@ -27,7 +27,8 @@ TWICE_PAUSE_SECONDS = 0.05
 TABLES = """
 create table if not exists payments (
   key text primary key, id text not null unique, order_id text not null, amount integer not null,
-  currency text not null, status text not null, reason text, requests integer not null default 1, made_at real not null);
+  currency text not null, status text not null, reason text, requests integer not null default 1,
+  made_at real not null);
 create table if not exists refunds (
   key text primary key, id text not null, payment_id text not null unique references payments (id),
   requests integer not null default 1, made_at real not null);

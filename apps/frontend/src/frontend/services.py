@@ -97,11 +97,23 @@ class Order(BaseModel):
     """An order."""
 
     id: uuid.UUID
-    status: Literal["pending", "placed", "cancelled"]
+    status: Literal["placed", "paid", "packed", "shipped", "rejected", "cancelled"]
+    reason: str | None = None
+    tracking: str | None = None
     items: list[OrderLine]
     total: Money
     note: str | None = None
     created_at: datetime
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.status in ("shipped", "rejected", "cancelled")
+
+    @property
+    def cancellable(self) -> bool:
+        """Whether its buyer may still cancel it, as far as this answer knows."""
+        return self.status == "placed"
 
 
 class OrderPage(BaseModel):
@@ -242,6 +254,10 @@ class Orders:
         """Make an order of the cart: one per key, however often it is repeated."""
         body = {"note": note} if note else {}
         return self.client.post("/orders/checkout", Order, body, token, {"Idempotency-Key": key})
+
+    def cancel(self, token: str, order_id: uuid.UUID) -> Order:
+        """Cancel an order, also a second time; Refusal 404, or 409 `too-late`."""
+        return self.client.post(f"/orders/{order_id}/cancel", Order, {}, token)
 
     def page(self, token: str, page: int, size: int) -> OrderPage:
         """Past orders, newest first."""
