@@ -17,6 +17,7 @@ from sqlalchemy import (
     func,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from tandem_common.events.tables import add_consumed, add_outbox
 
 PLACED = "placed"
 """Acknowledged to the buyer; its stock is set aside."""
@@ -45,6 +46,10 @@ class Base(DeclarativeBase):
             "ix": "%(table_name)s_%(column_0_N_name)s_idx",
         }
     )
+
+
+add_outbox(Base.metadata)
+add_consumed(Base.metadata)
 
 
 class CartItem(Base):
