@@ -14,6 +14,8 @@ from babel.numbers import format_currency, get_currency_precision
 
 LANGUAGES: Final = ("en", "ru")
 DEFAULT: Final = "en"
+SYMBOLS: Final = {"RUB": "₽"}
+"""Where the locale would write the code for a currency that our buyers know by its sign."""
 _LOCALES: Final = {language: Locale.parse(language) for language in LANGUAGES}
 
 
@@ -40,7 +42,7 @@ def known(language: str) -> str:
     return head if head in LANGUAGES else DEFAULT
 
 
-def write(language: str, name: str, **values: object) -> str:
+def write(language: str, name: str, /, **values: object) -> str:
     """The text with its placeholders filled."""
     return TEXTS[language][name].format(**values).lstrip("\n")
 
@@ -49,7 +51,7 @@ def money(amount: int, currency: str, language: str) -> str:
     """An amount in the currency's smallest unit, as the language writes it."""
     value = Decimal(amount).scaleb(-get_currency_precision(currency))
     written: str = format_currency(value, currency, locale=_LOCALES[language])
-    return written
+    return written.replace(currency, SYMBOLS.get(currency, currency))
 
 
 def day(when: date, language: str) -> str:

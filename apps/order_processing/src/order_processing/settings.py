@@ -1,7 +1,7 @@
 """Configuration of order-processing."""
 
 from pydantic import Field
-from tandem_common.events import BrokerSettings
+from tandem_common.settings import BrokerSettings
 
 _URL = r"^https?://"
 

@@ -1,0 +1,175 @@
+"""Messages to buyers: what is said, to whom, and how often."""
+
+import socket
+import string
+import uuid
+
+import pytest
+from notifications.models import Base
+from notifications.orders import UnknownUser
+from notifications.senders import Message, Smtp, SmsStandIn
+from notifications.texts import LANGUAGES, TEXTS
+from support.desk import DOMAIN, step
+from support.drift import drift
+from tandem_common.events import Reject
+from tandem_common.problems import Unavailable
+
+
+def readable(text):
+    return text.replace("\xa0", " ").replace("\u202f", " ")
+
+
+@pytest.mark.parametrize(
+    ("kind", "language", "subject", "expected"),
+    [
+        ("paid", "en", "is paid", ["Hello Ann", "2 × Enamel mug: ₽1,380.00", "Total: ₽1,380.00"]),
+        ("paid", "ru", "оплачен", ["Здравствуйте, Ann!", "2 × Enamel mug: 1 380,00 ₽"]),
+        ("shipped", "en", "is on its way", ["Number of the parcel: TND1"]),
+        ("shipped", "ru", "в пути", ["Номер посылки: TND1"]),
+        ("rejected", "en", "could not be completed", ["was sold out meanwhile"]),
+        ("rejected", "ru", "не удалось выполнить", ["распродали"]),
+    ],
+)
+def test_mails(desk, kind, language, subject, expected):
+    order = step(desk.user(language))
+    desk.tell(f"order.{kind}", order)
+    [mail] = desk.mailbox.mails()
+    assert mail["message_id"] == f"<{kind}.{order['order_id']}@{DOMAIN}>"
+    assert (mail["recipients"], mail["sender"]) == (["ann@example.org"], f"shop@{DOMAIN}")
+    assert subject in mail["subject"]
+    assert order["order_id"][:8].upper() in mail["subject"]
+    for text in expected:
+        assert text in readable(mail["text"])
+    assert desk.rows("select message_id, order_id, kind from mails") == [
+        (mail["message_id"], order["order_id"], kind)
+    ]
+
+
+def test_a_refused_payment_is_said_to_be_one(desk):
+    desk.tell("order.rejected", step(desk.user(), reason="payment_refused"))
+    assert "the payment" in desk.mailbox.mails()[0]["text"]
+
+
+def test_an_event_that_comes_again_sends_nothing(desk):
+    order = step(desk.user())
+    for _ in range(3):
+        desk.tell("order.paid", order)
+    assert len(desk.mailbox.mails()) == 1
+
+
+def test_a_mail_that_was_not_noted_is_sent_again_with_its_id(desk, monkeypatch):
+    """The process ends between the mail and the commit."""
+    order = step(desk.user())
+    monkeypatch.setattr("notifications.orders._write", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        desk.tell("order.paid", order)
+    monkeypatch.undo()
+    desk.tell("order.paid", order)
+    ids = [mail["message_id"] for mail in desk.mailbox.mails()]
+    assert len(ids) == 2
+    assert len(set(ids)) == 1
+    assert desk.rows("select count(*) from mails") == [(1,)]
+
+
+def test_an_order_that_overtakes_its_buyer_waits(desk):
+    user_id = str(uuid.uuid4())
+    order = step(user_id)
+    with pytest.raises(UnknownUser):
+        desk.tell("order.paid", order)
+    desk.tell("user.registered", {"user_id": user_id, "email": "bob@example.org", "name": "Bob"})
+    desk.tell("order.paid", order)
+    assert [mail["recipients"] for mail in desk.mailbox.mails()] == [["bob@example.org"]]
+
+
+@pytest.mark.parametrize(("given", "kept"), [("ru-RU", "ru"), ("RU", "ru"), ("de", "en"), ("", "en")])
+def test_languages(desk, given, kept):
+    desk.user(given)
+    assert desk.rows("select language from users") == [(kept,)]
+
+
+def test_a_user_who_is_told_again_is_kept_once(desk):
+    user_id = desk.user()
+    desk.tell("user.registered", {"user_id": user_id, "email": "new@example.org", "name": "Ann", "more": 1})
+    assert desk.rows("select email from users") == [("new@example.org",)]
+
+
+def test_sms_to_whom_has_a_phone(desk):
+    order = step(desk.user("ru", phone="+70000000000"))
+    for kind in ("paid", "shipped", "shipped"):
+        desk.tell(f"order.{kind}", order)
+    [sms] = desk.sms.sent
+    assert sms.recipient == "+70000000000"
+    assert "посылка TND1" in sms.text
+    assert sms.id == f"shipped.sms.{order['order_id']}@{DOMAIN}"
+    assert len(desk.mailbox.mails()) == 2
+
+
+def test_the_stand_in_logs_neither_text_nor_number(capsys, caplog):
+    SmsStandIn().send(Message("shipped.sms.1@x", "+70000000000", "s", "secret text", "en"))
+    logged = capsys.readouterr().out + caplog.text
+    assert "shipped.sms.1@x" in logged
+    assert "+7000" not in logged
+    assert "secret" not in logged
+
+
+def test_a_mail_server_that_is_away_is_tried_again(desk):
+    order = step(desk.user())
+    desk.mailbox.behave("unavailable")
+    with pytest.raises(Unavailable):
+        desk.tell("order.paid", order)
+    desk.mailbox.behave("normal")
+    desk.tell("order.paid", order)
+    assert len(desk.mailbox.mails()) == 1
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_no_mail_server(desk, silent):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        if silent:
+            listener.listen()
+        more = {"smtp_port": listener.getsockname()[1], "smtp_seconds": 0.3}
+        sender = Smtp(desk.settings.model_copy(update=more))
+        with pytest.raises(Unavailable):
+            sender.send(Message("a@b", "ann@example.org", "s", "t", "en"))
+
+
+def test_a_recipient_that_does_not_exist_goes_to_the_dead_letters(desk):
+    order = step(desk.user())
+    desk.mailbox.behave("refuse")
+    with pytest.raises(Reject, match="550"):
+        desk.tell("order.paid", order)
+
+
+@pytest.mark.parametrize("email", ["ann\n@example.org", "ann@example.org\r\nBcc: all@example.org"])
+def test_nothing_gets_into_the_headers(desk, email):
+    order = step(desk.user(email=email))
+    with pytest.raises(Reject):
+        desk.tell("order.paid", order)
+    assert desk.mailbox.mails() == []
+
+
+def test_names_are_only_text(desk):
+    desk.tell("order.paid", step(desk.user(name="{total} Ann\nTotal: 0 {x}")))
+    assert "Hello {total} Ann" in desk.mailbox.mails()[0]["text"]
+
+
+def test_without_starttls_nothing_is_sent_where_it_is_wanted(desk):
+    sender = Smtp(desk.settings.model_copy(update={"smtp_starttls": True}))
+    with pytest.raises(Unavailable):
+        sender.send(Message("a@b", "ann@example.org", "s", "t", "en"))
+    assert desk.mailbox.mails() == []
+
+
+def placeholders(text):
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def test_every_language_has_every_text_with_the_same_placeholders():
+    shapes = [{name: placeholders(text) for name, text in TEXTS[language].items()} for language in LANGUAGES]
+    assert shapes[0]
+    assert all(shape == shapes[0] for shape in shapes)
+
+
+def test_migrations_lead_to_the_models(notifications_database):
+    assert drift(notifications_database, "notifications", Base.metadata) == []
