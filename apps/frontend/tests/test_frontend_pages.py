@@ -140,6 +140,13 @@ def test_registration_says_what_is_wrong(ann, app):
     assert "Enter an e-mail address" in text(refused)
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_registration_tells_the_language_of_the_page(shop, browser, language):
+    browser.post(f"/{language}/account/register", email="new@example.org", name="N", password=PASSWORD)
+    [headers] = [headers for _, path, headers in shop.users.seen if path == "/users/register"]
+    assert headers["Accept-Language"] == language
+
+
 def test_registration_of_unknown_outcome(shop, browser):
     form = {"email": "new@example.org", "name": "N", "password": PASSWORD}
     shop.users.vague = 1

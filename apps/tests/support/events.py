@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 from tandem_common.database import Database, make_durable
-from tandem_common.events import Event, Handler
+from tandem_common.events import Event, Handlers
 
 from support.postgres import Server
 
@@ -25,7 +25,7 @@ def event(kind: str, data: dict[str, Any], *, version: int = 1) -> Event:
     )
 
 
-def handle(database: Database, handlers: dict[str, Handler], kind: str, data: dict[str, Any]) -> None:
+def handle(database: Database, handlers: Handlers, kind: str, data: dict[str, Any]) -> None:
     """Take one event, up to the commit of its effect; raises what would make a consumer try again."""
     handler, told = handlers[kind], event(kind, data)
     read = handler.data.model_validate(told.data)

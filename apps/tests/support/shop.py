@@ -109,10 +109,7 @@ class Fake:
         return 200, {
             "openapi": "3.1.0",
             "info": {"title": self.name, "version": "1", "description": f"The {self.name} service."},
-            "paths": {
-                re.sub(r"<\w+:(\w+)>", r"{\1}", path): self._item(path)
-                for _, path, _ in self.rules
-            },
+            "paths": {re.sub(r"<\w+:(\w+)>", r"{\1}", path): self._item(path) for _, path, _ in self.rules},
             "components": {
                 "schemas": {"Thing": {"title": self.name, "type": "object"}, "Same": {"type": "string"}},
                 "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},

@@ -68,11 +68,15 @@ class Flow:
         return self.server.execute(statement, DATABASE)
 
     def state(self, order: dict[str, Any]) -> str | None:
-        rows = self.server.execute("select state from orders where order_id = %s", DATABASE, (order["order_id"],))
+        rows = self.server.execute(
+            "select state from orders where order_id = %s", DATABASE, (order["order_id"],)
+        )
         return rows[0][0] if rows else None
 
     def available(self, product: int = 1) -> int:
-        return int(self.server.execute("select available from products where id = %s", "products", (product,))[0][0])
+        return int(
+            self.server.execute("select available from products where id = %s", "products", (product,))[0][0]
+        )
 
     def reservation(self, order: dict[str, Any]) -> str:
         rows = self.server.execute(

@@ -1,4 +1,4 @@
-"""Command line: notifications migrate, consume, digest."""
+"""Command line: notifications migrate, consume, dead-letters, digest."""
 
 import argparse
 from datetime import UTC, date, datetime, timedelta
@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime, timedelta
 import structlog
 from tandem_common.commands import Command, run
 from tandem_common.database import Database
-from tandem_common.events import Handler
+from tandem_common.events import Handlers
 from tandem_common.problems import InvalidInput
-from tandem_common.settings import DatabaseSettings
+from tandem_common.settings import BrokerSettings
 
 from notifications import digest
 from notifications.orders import Notifier
@@ -20,11 +20,12 @@ log = structlog.get_logger(__name__)
 
 def main() -> int:
     """Run the command that was asked for."""
-    commands = {"digest": Command("send the digest of yesterday's orders", send_digest, _digest_arguments)}
+    about = "send the digest of yesterday's orders"
+    commands = {"digest": Command(about, send_digest, _digest_arguments, settings=MailSettings)}
     return run("notifications", commands, handlers=handlers)
 
 
-def handlers() -> dict[str, Handler]:
+def handlers(_settings: BrokerSettings) -> Handlers:
     """The handler of each event, over the mail server of the environment."""
     settings = MailSettings.load()
     notifier = Notifier(Database(settings), Smtp(settings), SmsStandIn(), settings.message_domain)
@@ -37,9 +38,8 @@ def _digest_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def send_digest(_settings: DatabaseSettings, *, day: date | None) -> None:
+def send_digest(settings: MailSettings, *, day: date | None) -> None:
     """Send it to the operators' address, once per day."""
-    settings = MailSettings.load()
     if settings.digest_to is None:
         raise InvalidInput.of("DIGEST_TO", "is not set: nobody would get the digest")
     wanted = day or datetime.now(UTC).date() - timedelta(days=1)

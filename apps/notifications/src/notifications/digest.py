@@ -18,9 +18,7 @@ Sums = dict[str, list[tuple[int, int, str]]]
 """By step: number of orders, their amount, its currency."""
 
 
-def send(
-    database: Database, sender: Sender, recipient: str, language: str, domain: str, day: date
-) -> bool:
+def send(database: Database, sender: Sender, recipient: str, language: str, domain: str, day: date) -> bool:
     """Send the digest of a day (UTC), unless it was sent; whether it was sent now."""
     message_id = f"digest.{day.isoformat()}@{domain}"
     found = database.transaction(lambda session: _look(session, message_id, day))

@@ -13,9 +13,9 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from tandem_common.database import Database
-from tandem_common.events import Event, Handler, Reject
+from tandem_common.events import Event, Handler, Handlers, Reject
 
-from notifications.events import Paid, Registered, Rejected, Shipped, Step
+from notifications.events import Item, Paid, Registered, Rejected, Shipped, Step
 from notifications.models import Mail, OrderStep, User
 from notifications.senders import Message, Sender, Undeliverable
 from notifications.texts import money, short, write
@@ -46,7 +46,7 @@ class Notifier:
     sms: Sender
     domain: str
 
-    def handlers(self) -> dict[str, Handler]:
+    def handlers(self) -> Handlers:
         """The handler of each event."""
         return {
             "user.registered": Handler(data=Registered, apply=_keep_user),
@@ -76,9 +76,7 @@ class Notifier:
             sent.append(Mail(message_id=f"<{message.id}>", order_id=order_id, kind=kind))
         return sent
 
-    def _messages(
-        self, user: User, order_id: uuid.UUID, letter: Letter
-    ) -> list[tuple[str, Sender, Message]]:
+    def _messages(self, user: User, order_id: uuid.UUID, letter: Letter) -> list[tuple[str, Sender, Message]]:
         def message(kind: str, recipient: str, text: str) -> Message:
             name = f"{kind}.{order_id}@{self.domain}"
             return Message(name, recipient, letter.subject(user), text, user.language)
@@ -98,10 +96,7 @@ def paid(data: Paid) -> Letter:
     """The receipt."""
 
     def text(user: User) -> str:
-        items = "\n".join(
-            f"{item.quantity} × {item.name}: {money(item.amount * item.quantity, item.currency, user.language)}"
-            for item in data.items
-        )
+        items = "\n".join(_line(item, user.language) for item in data.items)
         total = money(data.amount, data.currency, user.language)
         values = {"name": user.name, "items": items, "total": total, "order": data.order_id}
         return write(user.language, "paid.text", **values)
@@ -109,14 +104,17 @@ def paid(data: Paid) -> Letter:
     return Letter("paid", lambda user: _subject(user, "paid", data), text)
 
 
+def _line(item: Item, language: str) -> str:
+    amount = money(item.amount * item.quantity, item.currency, language)
+    return write(language, "paid.item", quantity=item.quantity, product=item.name, amount=amount)
+
+
 def shipped(data: Shipped) -> Letter:
     """Where the parcel is."""
     number, tracking = short(data.order_id), data.tracking
 
     def text(user: User) -> str:
-        return write(
-            user.language, "shipped.text", name=user.name, order=data.order_id, tracking=tracking
-        )
+        return write(user.language, "shipped.text", name=user.name, order=data.order_id, tracking=tracking)
 
     def sms(user: User) -> str:
         return write(user.language, "shipped.sms", number=number, tracking=tracking)

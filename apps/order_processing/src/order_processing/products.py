@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from tandem_common.calls import Service
 from tandem_common.problems import Unavailable
 
-
 RETURNED = "urn:tandem:problem:reservation-returned"
 
 

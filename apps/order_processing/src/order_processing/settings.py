@@ -1,12 +1,12 @@
 """Configuration of order-processing."""
 
 from pydantic import Field
-from tandem_common.settings import BrokerSettings
+from tandem_common.settings import DatabaseSettings
 
 _URL = r"^https?://"
 
 
-class ProcessingSettings(BrokerSettings):
+class ProcessingSettings(DatabaseSettings):
     """What order-processing is told."""
 
     products_url: str = Field(default="http://127.0.0.2:5010", pattern=_URL)

@@ -19,7 +19,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from tandem_common.database import Database
-from tandem_common.events import Event, Handler, Reject, publish
+from tandem_common.events import Event, Handler, Handlers, Reject, publish
 
 from order_processing.events import (
     Cancelled,
@@ -76,7 +76,7 @@ class Steps:
     products: Products
     provider: Provider
 
-    def handlers(self) -> dict[str, Handler]:
+    def handlers(self) -> Handlers:
         """The handler of each event."""
         return {
             "order.created": Handler(data=Created, prepare=self.pay, apply=_write_payment),
@@ -116,9 +116,7 @@ def _begin(session: Session, order_id: uuid.UUID, state: str) -> str:
 
 
 def _locked(session: Session, order_id: uuid.UUID) -> Order:
-    order = session.scalars(
-        select(Order).where(Order.order_id == order_id).with_for_update()
-    ).one_or_none()
+    order = session.scalars(select(Order).where(Order.order_id == order_id).with_for_update()).one_or_none()
     if order is None:
         raise Reject(f"order {order_id} was never begun")
     return order

@@ -1,4 +1,4 @@
-"""Command line: orders migrate, relay, consume, settle, expire."""
+"""Command line: orders migrate, relay, consume, dead-letters, settle, expire."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -27,7 +27,7 @@ def main() -> int:
         "settle": Command("send what the release before events has placed on its way", settle),
         "expire": Command("empty carts that nobody used for thirty days", expire),
     }
-    return run("orders", commands, handlers=HANDLERS)
+    return run("orders", commands, outbox=True, handlers=HANDLERS)
 
 
 def settle(settings: DatabaseSettings) -> None:

@@ -41,7 +41,9 @@ class Returned(Conflict):
     """The reservation's stock was given back for good."""
 
     def __init__(self) -> None:
-        super().__init__("reservation-returned", "Reservation returned", "Its order was rejected or cancelled.")
+        super().__init__(
+            "reservation-returned", "Reservation returned", "Its order was rejected or cancelled."
+        )
 
 
 @dataclass(frozen=True)

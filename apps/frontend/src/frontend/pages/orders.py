@@ -22,7 +22,13 @@ def declare(blueprint: Blueprint) -> None:
         found, account = current_session().call(lambda token: _ask(token, page))
         pages = max(1, -(-found.total // PAGE_SIZE))
         return render_template(
-            "orders.html", found=found, account=account, page=page, pages=pages, new=_new(found), help_of=help_of
+            "orders.html",
+            found=found,
+            account=account,
+            page=page,
+            pages=pages,
+            new=_new(found),
+            help_of=help_of,
         )
 
     @blueprint.get("/account/orders/states")

@@ -15,7 +15,10 @@ def upgrade() -> None:
 
     What it has placed, or leaves pending, has no `announced_at`; `orders settle` takes it up.
     """
-    op.add_column("cart_items", sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False))
+    op.add_column(
+        "cart_items",
+        sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
+    )
     op.add_column("orders", sa.Column("reason", sa.Text()))
     op.add_column("orders", sa.Column("tracking", sa.Text()))
     op.add_column("orders", sa.Column("announced_at", sa.DateTime(timezone=True)))
@@ -26,6 +29,8 @@ def upgrade() -> None:
     )
     op.execute("alter table orders validate constraint orders_status_check")
     op.drop_index("orders_pending_idx", "orders")
-    op.create_index("orders_unannounced_idx", "orders", ["created_at"], postgresql_where=sa.text("announced_at is null"))
+    op.create_index(
+        "orders_unannounced_idx", "orders", ["created_at"], postgresql_where=sa.text("announced_at is null")
+    )
     create_outbox(op)
     create_consumed(op)
