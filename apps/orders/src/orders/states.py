@@ -1,4 +1,4 @@
-"""What becomes of an order. Each event has a queue of its own, so they may come in another order than they were sent."""
+"""What becomes of an order. Each event has its own queue, so they may come in another order than they were sent."""
 
 from orders.models import CANCELLED, PACKED, PAID, PLACED, REJECTED, SHIPPED
 
