@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+from alembic.operations import Operations
 from tandem_common.events.tables import create_consumed
 
 revision = "0001"
@@ -37,4 +38,5 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
     )
     op.create_index("order_steps_at_idx", "order_steps", ["at"])
-    create_consumed(op)
+    operations = Operations(op.get_context())
+    create_consumed(operations)

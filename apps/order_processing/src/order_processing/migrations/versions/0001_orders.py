@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+from alembic.operations import Operations
 from tandem_common.events.tables import create_consumed, create_outbox
 
 revision = "0001"
@@ -37,5 +38,6 @@ def upgrade() -> None:
         sa.Column("shipped_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
         sa.Column("recalled_at", sa.DateTime(timezone=True)),
     )
-    create_outbox(op)
-    create_consumed(op)
+    operations = Operations(op.get_context())
+    create_outbox(operations)
+    create_consumed(operations)

@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+from alembic.operations import Operations
 from tandem_common.events.tables import create_consumed, create_outbox
 
 revision = "0002"
@@ -32,5 +33,6 @@ def upgrade() -> None:
     op.create_index(
         "orders_unannounced_idx", "orders", ["created_at"], postgresql_where=sa.text("announced_at is null")
     )
-    create_outbox(op)
-    create_consumed(op)
+    operations = Operations(op.get_context())
+    create_outbox(operations)
+    create_consumed(operations)
