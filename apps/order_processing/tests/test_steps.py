@@ -159,19 +159,23 @@ def test_cancelled_before_it_was_paid(flow, order, provider, before):
     assert flow.available() == stock + 2
 
 
-def test_cancelled_while_it_is_paid(flow, order, provider):
+@pytest.mark.parametrize("then", ["normal", "fail"])
+def test_cancelled_while_it_is_paid(flow, order, provider, then):
     """Nobody knows yet what becomes of the payment: the cancellation waits for it."""
+    stock = flow.available()
     provider.behave("unavailable")
     with pytest.raises(Unavailable):
         flow.tell("order.created", order)
     with pytest.raises(PaymentAtWork):
         flow.tell("order.cancelled", cancelled(order))
-    provider.behave("normal")
+    provider.behave(then)
     flow.tell("order.created", order)
     flow.tell("order.cancelled", cancelled(order))
     assert flow.state(order) == "cancelled"
+    assert kinds(flow) == [], "its buyer is not told of a payment, nor of its refusal"
     [payment] = provider.made()
-    assert payment["refund_id"]
+    assert bool(payment["refund_id"]) == (then == "normal")
+    assert flow.available() == stock + 2
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3])

@@ -10,7 +10,7 @@ from orders.application import create_app
 from orders.commands import settle
 from orders.settings import OrdersSettings
 from support.apps import Shopper
-from support.events import outbox
+from support.consuming import outbox
 from tandem_common.settings import DatabaseSettings
 
 LAST_FIVE = 40

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from orders.events import HANDLERS
 from orders.states import CANCELLABLE, FINAL, FORWARD, after
 from support.apps import Shopper
-from support.events import handle, outbox
+from support.consuming import handle, outbox
 from tandem_common.events import Reject
 
 STEPS = ("paid", "packed", "shipped")

@@ -9,7 +9,7 @@ from notifications.senders import Message
 from notifications.settings import MailSettings
 from tandem_common.database import Database
 
-from support.events import handle
+from support.consuming import handle
 from support.postgres import Server
 from support.world import Mailbox
 

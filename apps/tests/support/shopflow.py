@@ -8,7 +8,7 @@ from order_processing.steps import Steps
 from products.stock import Stock
 from tandem_common.database import Database
 
-from support.events import handle, outbox
+from support.consuming import handle, outbox
 from support.postgres import Server
 from support.world import Payments
 

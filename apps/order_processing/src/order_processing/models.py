@@ -3,7 +3,18 @@
 import uuid
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, MetaData, Text, Uuid, func
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    MetaData,
+    Text,
+    Uuid,
+    false,
+    func,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from tandem_common.events.tables import add_consumed, add_outbox
 
@@ -44,6 +55,8 @@ class Order(Base):
 
     order_id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
     state: Mapped[str] = mapped_column(Text)
+    unwanted: Mapped[bool] = mapped_column(Boolean, server_default=false())
+    """Cancelled while it was being paid: whatever becomes of the payment, it does not go on."""
     changed_at: Mapped[datetime] = mapped_column(
         DateTime(timezone=True), server_default=func.now(), onupdate=func.now()
     )

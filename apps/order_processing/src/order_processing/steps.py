@@ -6,8 +6,9 @@
     order.cancelled -> refunded if it was paid, stock given back
 
 Calls to others come before the step's transaction (`prepare`). They are idempotent there, so a step that is repeated,
-by a redelivery or by a second instance, makes no second payment. An order's row says who may go on: a cancellation
-that meets an order in `paying` waits (it is tried again) until the outcome of the payment is written down.
+by a redelivery or by a second instance, makes no second payment. An order's row says who may go on. A cancellation that
+meets an order in `paying` leaves word there and is tried again: whether the provider has made the payment is known only
+when it has answered, and a payment that was made is given back.
 """
 
 import uuid
@@ -103,7 +104,9 @@ class Steps:
 
     def undo(self, _event: Event, data: Cancelled) -> str | None:
         """Stop the order, give its payment and its stock back; the refund's id if there was a payment."""
-        payment_id = self.database.transaction(lambda session: _stop(session, data.order_id))
+        state, payment_id = self.database.transaction(lambda session: _stop(session, data.order_id))
+        if state == PAYING:
+            raise PaymentAtWork(f"order {data.order_id} is being paid")
         refund = self.provider.refund(data.order_id, payment_id) if payment_id else None
         self.products.take_back(data.reservation_id)
         return refund.id if refund else None
@@ -126,6 +129,12 @@ def _write_payment(session: Session, _event: Event, data: Created, outcome: Outc
     order = _locked(session, data.order_id)
     if order.state != PAYING or outcome is None:
         return
+    if isinstance(outcome, Sold):
+        payment = {"provider_id": outcome.payment_id, "amount": data.amount, "currency": data.currency}
+        session.add(Payment(order_id=data.order_id, **payment))
+    if order.unwanted:
+        order.state = CANCELLED  # its buyer knows; the cancellation gives back what was paid
+        return
     known = {
         "order_id": data.order_id,
         "user_id": data.user_id,
@@ -135,14 +144,6 @@ def _write_payment(session: Session, _event: Event, data: Created, outcome: Outc
     event: OrderPaid | OrderRejected
     if isinstance(outcome, Sold):
         order.state = PAID
-        session.add(
-            Payment(
-                order_id=data.order_id,
-                provider_id=outcome.payment_id,
-                amount=data.amount,
-                currency=data.currency,
-            )
-        )
         event = OrderPaid(**known, items=data.items, payment_id=outcome.payment_id)
     else:
         order.state = REJECTED
@@ -166,19 +167,20 @@ def _ship(session: Session, _event: Event, data: Step, _prepared: Any) -> None:
         publish(session, OrderShipped(**data.model_dump(), tracking=tracking), subject=str(data.order_id))
 
 
-def _stop(session: Session, order_id: uuid.UUID) -> str | None:
-    """From now on no step goes on; id of the payment that has to be given back."""
+def _stop(session: Session, order_id: uuid.UUID) -> tuple[str, str | None]:
+    """From now on no step goes on. The order's state, and the id of the payment that has to be given back."""
     state = _begin(session, order_id, CANCELLED)
-    if state == PAYING:
-        raise PaymentAtWork(f"order {order_id} is being paid")
     order = _locked(session, order_id)
+    if state == PAYING:
+        order.unwanted = True
+        return state, None
     if state != REJECTED:
         order.state = CANCELLED
     shipment = session.get(Shipment, order_id)
     if shipment and not shipment.recalled_at:
         shipment.recalled_at = datetime.now(UTC)
     payment = session.get(Payment, order_id)
-    return payment.provider_id if payment else None
+    return order.state, payment.provider_id if payment else None
 
 
 def _write_refund(session: Session, _event: Event, data: Cancelled, refund_id: str | None) -> None:

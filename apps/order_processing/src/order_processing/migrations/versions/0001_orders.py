@@ -17,6 +17,7 @@ def upgrade() -> None:
         "orders",
         sa.Column("order_id", sa.Uuid(), primary_key=True),
         sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("unwanted", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
         sa.CheckConstraint(
             "state in ('paying', 'paid', 'packed', 'shipped', 'rejected', 'cancelled')", name="state"
