@@ -99,15 +99,17 @@ class Platform:
         }
 
     def queued(self):
-        names = [name for name in self.broker.plan.queues() if not name.startswith(("audit", "keeper", "watcher"))]
-        return {
-            queue: self.broker.count(queue) for name in names for queue in (name, f"{name}:dead")
-        }
+        names = [
+            name for name in self.broker.plan.queues() if not name.startswith(("audit", "keeper", "watcher"))
+        ]
+        return {queue: self.broker.count(queue) for name in names for queue in (name, f"{name}:dead")}
 
     def check(self, acknowledged, shopper):
         """Every contradiction."""
         self.quiet()
-        rows = self.server.execute("select order_id from shipments where recalled_at is null", "order_processing")
+        rows = self.server.execute(
+            "select order_id from shipments where recalled_at is null", "order_processing"
+        )
         put = self.server.execute(
             "select p.id, p.available + coalesce((select sum(i.quantity) from reservation_items i"
             " join reservations r on r.id = i.reservation_id"
