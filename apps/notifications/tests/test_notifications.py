@@ -1,16 +1,23 @@
 """Messages to buyers: what is said, to whom, and how often."""
 
+import ipaddress
 import socket
+import ssl
 import string
 import uuid
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from notifications.models import Base
 from notifications.orders import UnknownUser
-from notifications.senders import Message, SmsStandIn, Smtp
+from notifications.senders import Message, SmsStandIn, Smtp, Undeliverable
 from notifications.texts import LANGUAGES, TEXTS
 from support.desk import DOMAIN, step
 from support.drift import drift
+from support.world import mailbox
 from tandem_common.events import Reject
 from tandem_common.problems import Unavailable
 
@@ -159,6 +166,49 @@ def test_without_starttls_nothing_is_sent_where_it_is_wanted(desk):
     with pytest.raises(Unavailable):
         sender.send(Message("a@b", "ann@example.org", "s", "t", "en"))
     assert desk.mailbox.mails() == []
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """Files of a certificate for 127.0.0.1 that is its own authority, and of its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "mail")])
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    files = tmp_path / "mail.pem", tmp_path / "mail.key"
+    files[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    files[1].write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return files
+
+
+def test_starttls(desk, certificate, tmp_path_factory):
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(*certificate)
+    message = Message("a@b", "ann@example.org", "s", "t", "en")
+    with mailbox(tmp_path_factory.mktemp("tls"), tls) as box:
+        told = {"smtp_port": box.port, "smtp_starttls": True}
+        for more in ({"smtp_starttls": False}, {"smtp_ca": None}):
+            with pytest.raises((Unavailable, Undeliverable)):
+                Smtp(desk.settings.model_copy(update={**told, **more})).send(message)
+        assert box.mails() == []
+        Smtp(desk.settings.model_copy(update={**told, "smtp_ca": certificate[0]})).send(message)
+        assert len(box.mails()) == 1
 
 
 def placeholders(text):
