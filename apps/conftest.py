@@ -106,3 +106,27 @@ def orders_database(server: Server) -> Server:
 def orders_settings(orders_database: Server) -> dict[str, Any]:
     """What the orders application is told about its database."""
     return database_settings(orders_database, "orders")
+
+
+@pytest.fixture(scope="session")
+def order_processing_database(server: Server) -> Server:
+    """The server with the order_processing database."""
+    return prepare(server, "order_processing")
+
+
+@pytest.fixture
+def order_processing_settings(order_processing_database: Server) -> dict[str, Any]:
+    """What order-processing is told about its database."""
+    return database_settings(order_processing_database, "order_processing")
+
+
+@pytest.fixture(scope="session")
+def notifications_database(server: Server) -> Server:
+    """The server with the notifications database."""
+    return prepare(server, "notifications")
+
+
+@pytest.fixture
+def notifications_settings(notifications_database: Server) -> dict[str, Any]:
+    """What notifications is told about its database."""
+    return database_settings(notifications_database, "notifications")

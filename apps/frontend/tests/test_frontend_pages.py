@@ -140,6 +140,13 @@ def test_registration_says_what_is_wrong(ann, app):
     assert "Enter an e-mail address" in text(refused)
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_registration_tells_the_language_of_the_page(shop, browser, language):
+    browser.post(f"/{language}/account/register", email="new@example.org", name="N", password=PASSWORD)
+    [headers] = [headers for _, path, headers in shop.users.seen if path == "/users/register"]
+    assert headers["Accept-Language"] == language
+
+
 def test_registration_of_unknown_outcome(shop, browser):
     form = {"email": "new@example.org", "name": "N", "password": PASSWORD}
     shop.users.vague = 1
@@ -203,6 +210,88 @@ def test_checkout(shop, ann):
     again = ann.post("/en/checkout", key=key, note="evenings please")
     assert again.location == done.location
     assert len(shop.orders) == 1
+
+
+def order(ann):
+    """An order that was just placed."""
+    ann.post("/en/cart/items", product_id=1)
+    answer = ann.post("/en/checkout", key=str(uuid.uuid4()))
+    return re.search(r"new=([0-9a-f-]+)", answer.location)[1]
+
+
+@pytest.mark.parametrize(
+    ("step", "final", "english", "russian"),
+    [
+        (0, False, "Placed", "Оформлен"),
+        (1, False, "Paid", "Оплачен"),
+        (2, False, "Packed", "Собран"),
+        (3, True, "Its number: TND1", "Её номер: TND1"),
+        (4, True, "The payment was refused.", "Оплата не прошла."),
+    ],
+)
+def test_how_far_an_order_is(shop, ann, step, final, english, russian):
+    made = order(ann)
+    shop.selling.step = step
+    for language, expected in (("en", english), ("ru", russian)):
+        page = ann.get(f"/{language}/account/orders")
+        assert expected in text(page)
+        assert ("data-states" in page.text, f'data-order="{made}"' in page.text) == (not final, not final)
+        assert (f"/{language}/account/orders/{made}/cancel" in page.text) == (step == 0)
+        [state] = ann.get(f"/{language}/account/orders/states?page=1").json["orders"]
+        assert expected in f"{state['text']} {state['help']}"
+        assert (state["id"], state["final"], state["cancellable"]) == (made, final, step == 0)
+
+
+def test_every_status_has_its_texts():
+    from frontend.services import Order
+    from frontend.texts import WORDS
+
+    statuses = Order.model_fields["status"].annotation.__args__
+    assert len(statuses) == 6
+    for words in WORDS.values():
+        assert all(words.has(f"status.{name}{more}") for name in statuses for more in ("", "_help"))
+
+
+def test_states_are_private(app, ann):
+    order(ann)
+    answer = ann.client.get("/en/account/orders/states", base_url=ORIGIN, headers=SCRIPT)
+    assert answer.headers["Cache-Control"] == "no-store"
+    stranger = Browser(app).client.get("/en/account/orders/states", base_url=ORIGIN, headers=SCRIPT)
+    assert (stranger.status_code, stranger.mimetype) == (401, "application/problem+json")
+
+
+def test_cancelling(shop, ann):
+    made = order(ann)
+    for _ in range(2):
+        done = ann.post(f"/en/account/orders/{made}/cancel")
+        assert done.location == f"/en/account/orders?done=cancelled#order-{made}"
+    page = ann.get(done.location)
+    assert "The order was cancelled." in text(page)
+    assert "data-cancel" not in page.text
+
+
+def test_cancelling_too_late_or_somebody_else_s(shop, app, ann):
+    made = order(ann)
+    shop.selling.step = 1
+    late = ann.post(f"/en/account/orders/{made}/cancel")
+    assert late.location == f"/en/account/orders?problem=too_late#order-{made}"
+    assert "can't be cancelled any more" in text(ann.get(late.location))
+    shop.selling.step = 0
+    other = Browser(app)
+    other.register("other@example.org")
+    assert "problem=too_late" in other.post(f"/en/account/orders/{made}/cancel").location
+    assert text(ann.get("/en/account/orders")).count("Cancelled") == 0
+    stranger = Browser(app).post(f"/en/account/orders/{made}/cancel")
+    assert stranger.location == "/en/account/login?next=/en/account/orders"
+
+
+@pytest.mark.parametrize("trouble", [{"vague": 1}, {"down": True}])
+def test_cancelling_of_unknown_outcome(shop, ann, trouble):
+    made = order(ann)
+    for name, value in trouble.items():
+        setattr(shop.selling, name, value)
+    answer = ann.post(f"/en/account/orders/{made}/cancel")
+    assert answer.location == f"/en/account/orders?problem=not_cancelled#order-{made}"
 
 
 def test_an_order_of_unknown_outcome_is_repeated_with_its_key(shop, ann):
@@ -330,7 +419,14 @@ def test_no_page_has_anything_inline_or_from_elsewhere(browser, path):
     ],
 )
 @pytest.mark.parametrize(
-    "path", ["/en/cart/items", "/en/account/login", "/en/account/logout", "/en/checkout"]
+    "path",
+    [
+        "/en/cart/items",
+        "/en/account/login",
+        "/en/account/logout",
+        "/en/checkout",
+        f"/en/account/orders/{uuid.UUID(int=1)}/cancel",
+    ],
 )
 def test_writes_from_elsewhere_are_refused(shop, ann, path, headers):
     before = len(shop.selling.seen), len(shop.users.seen)

@@ -10,6 +10,8 @@ from orders.application import create_app
 from orders.commands import settle
 from orders.settings import OrdersSettings
 from support.apps import Shopper
+from support.consuming import outbox
+from tandem_common.settings import DatabaseSettings
 
 LAST_FIVE = 40
 
@@ -22,7 +24,7 @@ def kind(answer):
     return answer.json["type"].rpartition(":")[2]
 
 
-def test_cart_to_order(shopper):
+def test_cart_to_order(shopper, server):
     assert shopper.put(1, 2).json == {"items": [{"product_id": 1, "quantity": 2}]}
     shopper.put(3)
     answer = shopper.check_out("key-1", json={"note": "  ring twice "})
@@ -32,6 +34,19 @@ def test_cart_to_order(shopper):
     assert [(item["product_id"], item["quantity"]) for item in answer.json["items"]] == [(1, 2), (3, 1)]
     assert shopper.send("GET", "/cart").json == {"items": []}
     assert shopper.orders() == [answer.json]
+    [(kind, data)] = outbox(server, "orders")
+    assert kind == "order.created"
+    assert (data["order_id"], data["amount"], data["currency"]) == (
+        answer.json["id"],
+        2 * 69000 + 219000,
+        "RUB",
+    )
+    assert [(item["product_id"], item["quantity"], item["amount"]) for item in data["items"]] == [
+        (1, 2, 69000),
+        (3, 1, 219000),
+    ]
+    held = server.execute("select id, status from reservations", "products")
+    assert held == [(data["reservation_id"], "held")], "order-processing sells it"
 
 
 def test_same_key_same_answer(shopper, server):
@@ -159,7 +174,7 @@ def during_commit(server, call, do):
 
 @pytest.mark.parametrize("function", ["pg_cancel_backend", "pg_terminate_backend"])
 def test_unknown_commit_then_repetition(shopper, server, function):
-    """The commits of a checkout are: look up (writes nothing), reservation, order, confirmation, mark."""
+    """The commits of a checkout are: look up (writes nothing), reservation, order with its event."""
     before = available(server, 1)
     shopper.put(1)
     answer = during_commit(
@@ -178,7 +193,7 @@ class Interruption(Exception):
     """Stands for the end of the process."""
 
 
-@pytest.mark.parametrize("commit", [1, 2, 3])
+@pytest.mark.parametrize("commit", [1, 2])
 @pytest.mark.parametrize("before", [True, False])
 def test_every_point_of_failure(app, shopper, server, monkeypatch, commit, before):
     """The database goes away just before or just after each COMMIT of orders; the buyer repeats."""
@@ -207,6 +222,9 @@ def test_every_point_of_failure(app, shopper, server, monkeypatch, commit, befor
     [order] = shopper.orders()
     assert order["status"] == "placed"
     assert available(server, 1) == stock - 1
+    assert [(kind, data["order_id"]) for kind, data in outbox(server, "orders")] == [
+        ("order.created", order["id"])
+    ]
 
 
 def test_repetition_is_not_acknowledged_before_it_is_safe(shopper, server):
@@ -276,33 +294,46 @@ def test_products_down(shopper, products_service, orders_settings, public_pem, i
     app.extensions["database"].close()
 
 
-def test_settle_finishes_what_buyers_left(
-    app, shopper, server, monkeypatch, orders_settings, products_service
-):
+# --- orders of the release before events
+
+
+def as_before_events(server, status):
+    """What an instance of that release leaves: it knows nothing of announcements."""
+    server.execute("delete from outbox", "orders")
+    server.execute("update orders set announced_at = null, status = %s", "orders", (status,))
+
+
+@pytest.mark.parametrize("status", ["pending", "placed"])
+def test_settle_takes_up_what_the_release_before_left(shopper, server, orders_settings, status):
     shopper.put(1)
-    monkeypatch.setattr("orders.products.Products.confirm", lambda *_: 1 / 0)
-    assert shopper.check_out("key").status_code == 500
-    monkeypatch.undo()
-    assert [order["status"] for order in shopper.orders()] == ["pending"]
-    for name, value in orders_settings.items():
-        monkeypatch.setenv(name.upper(), str(value))
-    monkeypatch.setenv("PRODUCTS_URL", f"http://127.0.0.1:{products_service.server_port}")
-    settle(None)
-    assert [order["status"] for order in shopper.orders()] == ["pending"], "it may still be at work"
+    made = shopper.check_out("key").json["id"]
+    as_before_events(server, status)
+    settings = DatabaseSettings(**orders_settings)
+    settle(settings)
+    assert outbox(server, "orders") == [], "it may still be at work"
     server.execute("update orders set created_at = created_at - interval '2 minutes'", "orders")
-    settle(None)
-    assert [order["status"] for order in shopper.orders()] == ["placed"]
-    assert shopper.check_out("key").status_code == 201
-
-
-def test_a_pending_order_whose_stock_is_gone_is_cancelled(shopper, server, monkeypatch):
-    shopper.put(LAST_FIVE, 3)
-    monkeypatch.setattr("orders.products.Products.confirm", lambda *_: 1 / 0)
-    assert shopper.check_out("key").status_code == 500
-    monkeypatch.undo()
-    server.execute("update reservations set status = 'released'", "products")
-    server.execute("update products set available = 1 where id = %s", "products", (LAST_FIVE,))
     for _ in range(2):
-        answer = shopper.check_out("key")
-        assert (answer.status_code, kind(answer)) == (409, "order-cancelled")
+        settle(settings)
+        [(kind, data)] = outbox(server, "orders")
+        assert (kind, data["order_id"]) == ("order.created", made)
+    assert [order["status"] for order in shopper.orders()] == ["placed"]
+
+
+def test_a_repetition_takes_up_what_the_release_before_left(shopper, server):
+    shopper.put(1)
+    first = shopper.check_out("key")
+    as_before_events(server, "pending")
+    assert [order["status"] for order in shopper.orders()] == ["placed"]
+    for _ in range(2):
+        assert shopper.check_out("key").data == first.data
+    assert [kind for kind, _ in outbox(server, "orders")] == ["order.created"]
+
+
+def test_what_was_cancelled_before_stays_so(shopper, server, orders_settings):
+    shopper.put(1)
+    shopper.check_out("key")
+    as_before_events(server, "cancelled")
+    server.execute("update orders set created_at = created_at - interval '2 minutes'", "orders")
+    settle(DatabaseSettings(**orders_settings))
+    assert outbox(server, "orders") == []
     assert [order["status"] for order in shopper.orders()] == ["cancelled"]

@@ -6,11 +6,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from orders.application import create_app
+from orders.commands import expire
 from orders.models import Base
 from orders.settings import OrdersSettings
 from support.apps import Shopper
 from support.drift import drift
 from support.openapi import check
+from tandem_common.settings import DatabaseSettings
 
 
 def test_cart(shopper):
@@ -29,6 +31,18 @@ def test_cart(shopper):
 def test_carts_are_separate(app, issuer, shopper):
     other = Shopper(app, issuer.issue(uuid.uuid4()))
     shopper.put(1)
+    assert other.send("GET", "/cart").json == {"items": []}
+
+
+def test_carts_that_nobody_used_for_thirty_days_are_emptied(app, issuer, shopper, server, orders_settings):
+    other = Shopper(app, issuer.issue(uuid.uuid4()))
+    for one in (shopper, other):
+        one.put(1)
+        one.put(2)
+    server.execute("update cart_items set changed_at = now() - interval '31 days'", "orders")
+    shopper.put(1, 1)
+    expire(DatabaseSettings(**orders_settings))
+    assert len(shopper.send("GET", "/cart").json["items"]) == 2, "a cart that is used stays whole"
     assert other.send("GET", "/cart").json == {"items": []}
 
 
@@ -100,7 +114,13 @@ def test_wrong_checkout_bodies(shopper, body, status):
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/cart"), ("POST", "/cart"), ("POST", "/orders/checkout"), ("GET", "/orders")],
+    [
+        ("GET", "/cart"),
+        ("POST", "/cart"),
+        ("POST", "/orders/checkout"),
+        ("POST", f"/orders/{uuid.UUID(int=1)}/cancel"),
+        ("GET", "/orders"),
+    ],
 )
 @pytest.mark.parametrize("token", [None, "x", "a.b.c"])
 def test_tokens_are_required(client, method, path, token):

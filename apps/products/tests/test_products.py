@@ -41,6 +41,10 @@ def release(client, reservation):
     return client.delete(f"/internal/reservations/{reservation}")
 
 
+def take_back(client, reservation):
+    return client.post(f"/internal/reservations/{reservation}/return")
+
+
 def available(client, product):
     return client.get(f"/products/{product}").json["available"]
 
@@ -263,6 +267,23 @@ def test_confirm_after_somebody_else_bought_it(client, server):
     assert books_balance(server)
 
 
+@pytest.mark.parametrize("before", [hold, confirm, release])
+def test_what_is_taken_back_is_never_sold_again(client, server, before):
+    reservation = uuid.uuid4()
+    stock = available(client, 1)
+    hold(client, reservation, [(1, 2)])
+    before(client, reservation)
+    for _ in range(2):
+        assert take_back(client, reservation).status_code == 204
+    assert available(client, 1) == stock
+    for again in (hold, confirm):
+        answer = again(client, reservation)
+        assert (answer.status_code, answer.json["type"]) == (409, "urn:tandem:problem:reservation-returned")
+    assert release(client, reservation).status_code == 204
+    assert available(client, 1) == stock
+    assert books_balance(server)
+
+
 def test_other_items_under_the_same_id(client, server):
     reservation = uuid.uuid4()
     hold(client, reservation, [(1, 2)])
@@ -343,6 +364,7 @@ def test_wrong_holds(client, body, field):
 def test_unknown_reservations(client):
     assert confirm(client, uuid.uuid4()).status_code == 404
     assert confirm(client, "x").status_code == 404
+    assert take_back(client, uuid.uuid4()).status_code == 404
 
 
 def test_internal_paths_are_not_below_the_public_prefix(client):
@@ -436,11 +458,16 @@ class Actions:
     )
     confirm = st.tuples(st.just("confirm"), st.integers(0, 2), st.none())
     release = st.tuples(st.just("release"), st.integers(0, 2), st.none())
+    take_back = st.tuples(st.just("take_back"), st.integers(0, 2), st.none())
     expire = st.tuples(st.just("expire"), st.integers(0, 2), st.none())
 
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(Actions.hold | Actions.confirm | Actions.release | Actions.expire, max_size=12))
+@given(
+    st.lists(
+        Actions.hold | Actions.confirm | Actions.release | Actions.take_back | Actions.expire, max_size=12
+    )
+)
 def test_books_balance_whatever_happens(stock, server, actions):
     ids = [uuid.uuid4() for _ in range(3)]
     for action, number, wanted in actions:

@@ -4,6 +4,7 @@ Each of them can be made to fail, so that pages can be seen while it does.
 """
 
 import json
+import re
 import threading
 import time
 import uuid
@@ -108,10 +109,7 @@ class Fake:
         return 200, {
             "openapi": "3.1.0",
             "info": {"title": self.name, "version": "1", "description": f"The {self.name} service."},
-            "paths": {
-                path.replace("<int:product_id>", "{product_id}"): self._item(path)
-                for _, path, _ in self.rules
-            },
+            "paths": {re.sub(r"<\w+:(\w+)>", r"{\1}", path): self._item(path) for _, path, _ in self.rules},
             "components": {
                 "schemas": {"Thing": {"title": self.name, "type": "object"}, "Same": {"type": "string"}},
                 "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
@@ -222,8 +220,12 @@ class Orders(Fake):
         ("GET", "/cart", "cart"),
         ("POST", "/cart", "put"),
         ("POST", "/orders/checkout", "check_out"),
+        ("POST", "/orders/<uuid:order_id>/cancel", "cancel"),
         ("GET", "/orders", "page"),
     )
+    steps = ("placed", "paid", "packed", "shipped", "rejected")
+    step = 0
+    """How far orders are that nobody cancelled, as an index of `steps`."""
 
     def cart(self, request: Request) -> Answer:
         cart = self.shop.cart(self.shop.owner(request))
@@ -277,16 +279,34 @@ class Orders(Fake):
         return {
             "id": str(uuid.uuid4()),
             "status": "placed",
+            "reason": None,
+            "tracking": None,
             "items": items,
             "total": {"amount": total, "currency": "RUB"},
             "note": note,
             "created_at": datetime(2026, 11, 25, 13, 48, tzinfo=UTC).isoformat(),
         }
 
+    def cancel(self, request: Request, order_id: uuid.UUID) -> Answer:
+        for order in self._of(self.shop.owner(request)):
+            if order["id"] == str(order_id):
+                if self._now(order)["status"] not in ("placed", "cancelled"):
+                    raise Problem(409, "too-late")
+                order["status"] = "cancelled"
+                return 200, order
+        raise Problem(404, "not-found")
+
+    def _of(self, owner: str) -> list[dict[str, Any]]:
+        return [order for (whose, _), order in reversed(self.shop.orders.items()) if whose == owner]
+
+    def _now(self, order: dict[str, Any]) -> dict[str, Any]:
+        status = self.steps[int(self.step)] if order["status"] == "placed" else order["status"]
+        more = {"shipped": {"tracking": "TND1"}, "rejected": {"reason": "payment_refused"}}
+        return {**order, "status": status, **more.get(status, {})}
+
     def page(self, request: Request) -> Answer:
-        owner = self.shop.owner(request)
         page, size = (request.args.get(name, default, int) for name, default in (("page", 1), ("size", 20)))
-        mine = [order for (whose, _), order in reversed(self.shop.orders.items()) if whose == owner]
+        mine = [self._now(order) for order in self._of(self.shop.owner(request))]
         return 200, {
             "items": mine[(page - 1) * size : page * size],
             "page": page,

@@ -2,9 +2,11 @@
 import { addToCart } from "./add.js";
 import { localTimes, onceOnly, takeFocus } from "./forms.js";
 import { showHome } from "./home.js";
+import { followOrders } from "./orders.js";
 
 takeFocus();
 localTimes();
 onceOnly();
 addToCart();
 showHome();
+followOrders();

@@ -97,11 +97,23 @@ class Order(BaseModel):
     """An order."""
 
     id: uuid.UUID
-    status: Literal["pending", "placed", "cancelled"]
+    status: Literal["placed", "paid", "packed", "shipped", "rejected", "cancelled"]
+    reason: str | None = None
+    tracking: str | None = None
     items: list[OrderLine]
     total: Money
     note: str | None = None
     created_at: datetime
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.status in ("shipped", "rejected", "cancelled")
+
+    @property
+    def cancellable(self) -> bool:
+        """Whether its buyer may still cancel it, as far as this answer knows."""
+        return self.status == "placed"
 
 
 class OrderPage(BaseModel):
@@ -187,10 +199,10 @@ class Users:
 
     client: Client
 
-    def register(self, email: str, password: str, name: str) -> Account:
-        """Make an account; Refusal `email-taken`, or with the wrong fields."""
+    def register(self, email: str, password: str, name: str, language: str) -> Account:
+        """Make an account of somebody who reads this language; Refusal `email-taken`, or with the wrong fields."""
         body = {"email": email, "password": password, "name": name}
-        return self.client.post("/users/register", Account, body)
+        return self.client.post("/users/register", Account, body, headers={"Accept-Language": language})
 
     def log_in(self, email: str, password: str) -> Tokens:
         """Tokens; Refusal 401 if address or password is wrong."""
@@ -242,6 +254,10 @@ class Orders:
         """Make an order of the cart: one per key, however often it is repeated."""
         body = {"note": note} if note else {}
         return self.client.post("/orders/checkout", Order, body, token, {"Idempotency-Key": key})
+
+    def cancel(self, token: str, order_id: uuid.UUID) -> Order:
+        """Cancel an order, also a second time; Refusal 404, or 409 `too-late`."""
+        return self.client.post(f"/orders/{order_id}/cancel", Order, {}, token)
 
     def page(self, token: str, page: int, size: int) -> OrderPage:
         """Past orders, newest first."""

@@ -1,7 +1,7 @@
 // What people do in the shop.
 const WORDS = {
-  en: { add: "Add to cart", login: "Log in", register: "Make account", checkout: "Check out", order: "Place the order", again: /again/i, out: "Log out" },
-  ru: { add: "В корзину", login: "Войти", register: "Зарегистрироваться", checkout: "Оформить заказ", order: "Заказать", again: /ещё раз/i, out: "Выйти" },
+  en: { add: "Add to cart", login: "Log in", register: "Make account", checkout: "Check out", order: "Place the order", cancel: /Cancel the order/, again: /again/i, out: "Log out" },
+  ru: { add: "В корзину", login: "Войти", register: "Зарегистрироваться", checkout: "Оформить заказ", order: "Заказать", cancel: /Отменить заказ/, again: /ещё раз/i, out: "Выйти" },
 };
 const PASSWORD = "correct horse battery";
 
@@ -151,6 +151,37 @@ async function outages({ page, look, fail, language, email, scripts }) {
   if ((await page.locator(".order").count()) !== 1) throw new Error("a repeated checkout made a second order");
 }
 
+async function order(page, language, scripts) {
+  const word = WORDS[language];
+  await page.goto(`/${language}/shop/3`);
+  await button(page, word.add).click();
+  if (scripts) await page.locator("[data-state] a").waitFor();
+  await page.goto(`/${language}/checkout`);
+  await button(page, word.order).click();
+  await page.waitForURL(/orders\?new=/);
+}
+
+async function orders({ page, look, fail, language, email, scripts }) {
+  const word = WORDS[language];
+  await fail("orders/step/0");
+  await page.goto(`/${language}/account/register`);
+  await register(page, email, word);
+  await page.waitForURL(/shop/);
+  await order(page, language, scripts);
+  await look("order-placed");
+  await button(page, word.cancel).click();
+  await page.waitForURL(/done=cancelled/);
+  await look("order-cancelled");
+  await order(page, language, scripts);
+  for (const [step, status] of ["paid", "packed", "shipped"].entries()) {
+    await fail(`orders/step/${step + 1}`);
+    if (!scripts) await page.reload();
+    await page.locator(`.status-${status}`).waitFor({ timeout: 10000 });
+    await look(`order-${status}`);
+  }
+  await fail("orders/step/0");
+}
+
 async function developers({ page, look }) {
   await page.goto("/api/docs");
   await page.locator(".opblock").first().waitFor();
@@ -167,6 +198,9 @@ export function* walks() {
         yield { name: "outages", steps: outages, ...world };
       }
     }
+    yield { name: "orders", steps: orders, language, size: "phone", scheme: "light", scripts: true };
+    yield { name: "orders", steps: orders, language, size: "desktop", scheme: "dark", scripts: true };
+    yield { name: "orders", steps: orders, language, size: "desktop", scheme: "light", scripts: false };
     yield { name: "keyboard", steps: keyboard, language, size: "desktop", scheme: "light", scripts: true };
     yield { name: "buy", steps: buy, language, size: "phone", scheme: "light", scripts: false };
     yield { name: "outages", steps: outages, language, size: "desktop", scheme: "light", scripts: false };

@@ -8,6 +8,7 @@ from tandem_common.metrics import Metrics
 from tandem_common.tokens import Verifier, read_public_keys
 
 from orders import views
+from orders.cancelling import Cancelling
 from orders.carts import Carts
 from orders.checkout import Checkout
 from orders.history import History
@@ -28,6 +29,7 @@ def create_app(settings: OrdersSettings | None = None) -> Flask:
     api = views.build(
         Carts(database, products),
         Checkout(database, products, settings.reservation_seconds),
+        Cancelling(database),
         History(database),
         verifier,
     )

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -15,6 +16,7 @@ from orders.models import CartItem
 from orders.products import Products
 
 MAX_LINES = 100
+EXPIRE_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,24 @@ def items_of(session: Session, user_id: uuid.UUID) -> Sequence[CartItem]:
     ).all()
 
 
+def expire(database: Database, unused: timedelta) -> int:
+    """Empty carts in which nothing was changed for so long; the number of rows that went."""
+    newest = func.max(CartItem.changed_at) < func.now() - unused
+    users = select(CartItem.user_id).group_by(CartItem.user_id).having(newest).limit(EXPIRE_AT_ONCE)
+
+    def work(session: Session) -> int:
+        gone = delete(CartItem).where(CartItem.user_id.in_(users)).returning(CartItem.product_id)
+        return len(session.scalars(gone.execution_options(synchronize_session=False)).all())
+
+    return database.transaction(work)
+
+
 def _set(session: Session, user_id: uuid.UUID, product_id: int, quantity: int) -> None:
     statement = insert(CartItem).values(user_id=user_id, product_id=product_id, quantity=quantity)
     session.execute(
         statement.on_conflict_do_update(
-            index_elements=[CartItem.user_id, CartItem.product_id], set_={"quantity": quantity}
+            index_elements=[CartItem.user_id, CartItem.product_id],
+            set_={"quantity": quantity, "changed_at": func.now()},
         )
     )
     count = session.scalar(select(func.count()).select_from(CartItem).where(CartItem.user_id == user_id)) or 0

@@ -1,28 +1,29 @@
 """Checkout: one order per key, whatever fails and however often it is repeated.
 
-1. Look the key up; if there is an order, finish it and answer the same as before.
+1. Look the key up; if there is an order, answer the same as before.
 2. Reserve the cart's items at the products service. The reservation's id follows from user, key and items,
    so that every repetition means the same reservation. Prices are those of the reservation.
-3. In one transaction: insert the order (user and key are unique) and empty the cart.
-4. Confirm the reservation, then mark the order as placed. Only now is it acknowledged.
+3. In one transaction: insert the order (user and key are unique), empty the cart, and put the event order.created
+   into the outbox. Now it is acknowledged; order-processing does the rest.
 
-After a failure at any point the buyer repeats the request. An order that nobody repeats stays pending;
-`orders settle` finishes it.
+After a failure at any point the buyer repeats the request.
 """
 
 import hashlib
 import uuid
 from dataclasses import dataclass
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from tandem_common.database import Database, make_durable
+from tandem_common.events import publish
 from tandem_common.problems import Conflict, InvalidInput, ProblemError
 from tandem_common.tokens import Claims
 
 from orders.carts import items_of
-from orders.models import CANCELLED, PENDING, PLACED, CartItem, Order, OrderItem
+from orders.events import OrderCreated
+from orders.models import PENDING, PLACED, CartItem, Order, OrderItem
 from orders.products import Products, Reservation
 
 NAMESPACE = uuid.UUID("5d3c1d0a-6a4e-5c1b-9a53-6f0f3f1b7c2e")
@@ -63,8 +64,7 @@ class Checkout:
         a product is gone), Unavailable and OutcomeUnknown (repeat the request).
         """
         found = self.database.transaction(lambda session: _look_up(session, request))
-        order = found if isinstance(found, Order) else self._make(request, found)
-        return self.finish(order, request.claims.token)
+        return found if isinstance(found, Order) else self._make(request, found)
 
     def _make(self, request: Request, cart: Cart) -> Order:
         reservation_id = request.reservation_id(cart)
@@ -78,19 +78,6 @@ class Checkout:
         if order.reservation_id != reservation_id:
             # Another request with this key was faster, with another cart: what was held here is not needed.
             self.products.release(reservation_id, token)
-        return order
-
-    def finish(self, order: Order, token: str | None = None) -> Order:
-        """Confirm a pending order's stock and mark it as placed; Conflict if its stock is gone."""
-        if order.status == PENDING:
-            status = PLACED if self.products.confirm(order.reservation_id, token) else CANCELLED
-            order = self.database.transaction(lambda session: _settle(session, order.id, status))
-        if order.status == CANCELLED:
-            raise Conflict(
-                "order-cancelled",
-                "Order cancelled",
-                "Its products were sold out. Use a new key for a new order.",
-            )
         return order
 
 
@@ -121,6 +108,7 @@ def _find(session: Session, request: Request) -> Order | None:
 def _look_up(session: Session, request: Request) -> Order | Cart:
     order = _find(session, request)
     if order:
+        announce(session, order)
         make_durable(session)
         return order
     cart = {item.product_id: item.quantity for item in items_of(session, request.claims.user_id)}
@@ -140,10 +128,11 @@ def _insert(session: Session, request: Request, cart: Cart, reservation: Reserva
         "idempotency_key": request.key,
         "fingerprint": request.fingerprint,
         "reservation_id": reservation.id,
-        "status": PENDING,
+        "status": PLACED,
         "note": request.note,
         "amount": sum(item.quantity * item.price.amount for item in reservation.items),
         "currency": currencies.pop(),
+        "announced_at": func.now(),
     }
     # Waits for another request with the same key that has not committed yet.
     statement = (
@@ -154,11 +143,14 @@ def _insert(session: Session, request: Request, cart: Cart, reservation: Reserva
         _take_cart(session, user_id, cart)
         session.add_all(_items(made, reservation))
         session.flush()
-    else:
-        make_durable(session)
     order = _find(session, request)
     if order is None:
         raise RuntimeError("an order that was just inserted is not there")
+    if made:
+        publish(session, OrderCreated.of(order), subject=str(order.id))
+    else:
+        announce(session, order)
+        make_durable(session)
     return order
 
 
@@ -185,10 +177,13 @@ def _items(order_id: uuid.UUID, reservation: Reservation) -> list[OrderItem]:
     ]
 
 
-def _settle(session: Session, order_id: uuid.UUID, status: str) -> Order:
-    pending = Order.id == order_id, Order.status == PENDING
-    session.execute(
-        update(Order).where(*pending).values(status=status).execution_options(synchronize_session=False)
-    )
-    make_durable(session)  # another request may have done it a moment ago
-    return session.scalars(select(Order).where(Order.id == order_id)).one()
+def announce(session: Session, order: Order) -> None:
+    """Put order.created into the outbox, once. An order of the release before events is placed by this."""
+    unannounced = Order.id == order.id, Order.announced_at.is_(None)
+    statement = update(Order).where(*unannounced).values(announced_at=func.now()).returning(Order.id)
+    if session.scalar(statement.execution_options(synchronize_session=False)) is None:
+        return
+    if order.status == PENDING:
+        order.status = PLACED
+    if order.status == PLACED:
+        publish(session, OrderCreated.of(order), subject=str(order.id))

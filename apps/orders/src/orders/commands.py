@@ -1,48 +1,57 @@
-"""Command line: orders migrate, settle."""
+"""Command line: orders migrate, relay, consume, dead-letters, settle, expire."""
 
 from datetime import UTC, datetime, timedelta
 
 import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from tandem_common.calls import Service
 from tandem_common.commands import Command, run
 from tandem_common.database import Database
-from tandem_common.problems import Conflict
 from tandem_common.settings import DatabaseSettings
 
-from orders.checkout import Checkout
-from orders.models import PENDING, Order
-from orders.products import Products
-from orders.settings import OrdersDatabaseSettings
+from orders import carts
+from orders.checkout import announce
+from orders.events import HANDLERS
+from orders.models import Order
 
 log = structlog.get_logger(__name__)
 OLD = timedelta(minutes=1)
-"""Younger orders may still be at work in a request."""
+"""Younger orders may still be at work in a request of the release before events."""
+SETTLE_AT_ONCE = 100
+UNUSED = timedelta(days=30)
 
 
 def main() -> int:
     """Run the command that was asked for."""
-    return run("orders", {"settle": Command("finish orders whose buyers went away half-way", settle)})
+    commands = {
+        "settle": Command("send what the release before events has placed on its way", settle),
+        "expire": Command("empty carts that nobody used for thirty days", expire),
+    }
+    return run("orders", commands, outbox=True, handlers=HANDLERS)
 
 
-def settle(_settings: DatabaseSettings) -> None:
-    """Confirm or cancel every old pending order."""
-    settings = OrdersDatabaseSettings.load()
+def settle(settings: DatabaseSettings) -> None:
+    """Announce every order that was not, so that order-processing takes it up."""
     database = Database(settings)
-    checkout = Checkout(
-        database, Products(Service("products", settings.products_url)), settings.reservation_seconds
-    )
 
-    def work(session: Session) -> list[Order]:
-        old = Order.status == PENDING, Order.created_at < datetime.now(UTC) - OLD
-        return list(session.scalars(select(Order).where(*old).order_by(Order.created_at)))
+    def work(session: Session) -> int:
+        old = Order.announced_at.is_(None), Order.created_at < datetime.now(UTC) - OLD
+        statement = select(Order).where(*old).order_by(Order.created_at).limit(SETTLE_AT_ONCE)
+        orders = session.scalars(statement.with_for_update(skip_locked=True)).all()
+        for order in orders:
+            announce(session, order)
+        return len(orders)
 
-    placed = cancelled = 0
-    for order in database.transaction(work):
-        try:
-            checkout.finish(order)
-            placed += 1
-        except Conflict:
-            cancelled += 1
-    log.info("orders settled", placed=placed, cancelled=cancelled)
+    total = 0
+    while count := database.transaction(work):
+        total += count
+    log.info("orders settled", count=total)
+
+
+def expire(settings: DatabaseSettings) -> None:
+    """Empty carts that nobody used."""
+    database = Database(settings)
+    total = 0
+    while count := carts.expire(database, UNUSED):
+        total += count
+    log.info("carts expired", lines=total)

@@ -17,12 +17,21 @@ from sqlalchemy import (
     func,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from tandem_common.events.tables import add_consumed, add_outbox
 
-PENDING = "pending"
-"""Committed, but its stock is not confirmed yet; never acknowledged to the buyer in this state."""
 PLACED = "placed"
+"""Acknowledged to the buyer; its stock is set aside."""
+PAID = "paid"
+PACKED = "packed"
+SHIPPED = "shipped"
+REJECTED = "rejected"
+"""Its stock was gone, or its payment was refused."""
 CANCELLED = "cancelled"
-"""Never acknowledged: its stock was gone when it was to be confirmed."""
+"""By the buyer, before it was paid."""
+PENDING = "pending"
+"""Of the release before the first one with events, whose instances may still run: not acknowledged yet."""
+STATUSES = (PLACED, PAID, PACKED, SHIPPED, REJECTED, CANCELLED)
+CHECK = f"status in ({', '.join(repr(status) for status in (*STATUSES, PENDING))})"
 
 
 class Base(DeclarativeBase):
@@ -39,6 +48,10 @@ class Base(DeclarativeBase):
     )
 
 
+add_outbox(Base.metadata)
+add_consumed(Base.metadata)
+
+
 class CartItem(Base):
     """How many of a product a user wants."""
 
@@ -48,6 +61,7 @@ class CartItem(Base):
     user_id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
     product_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     quantity: Mapped[int] = mapped_column(Integer)
+    changed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 
 class Order(Base):
@@ -56,9 +70,9 @@ class Order(Base):
     __tablename__ = "orders"
     __table_args__ = (
         UniqueConstraint("user_id", "idempotency_key", name="orders_user_id_idempotency_key_key"),
-        CheckConstraint("status in ('pending', 'placed', 'cancelled')", name="status"),
+        CheckConstraint(CHECK, name="status"),
         Index("orders_user_id_created_at_id_idx", "user_id", "created_at", "id"),
-        Index("orders_pending_idx", "created_at", postgresql_where="status = 'pending'"),
+        Index("orders_unannounced_idx", "created_at", postgresql_where="announced_at is null"),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
@@ -68,10 +82,16 @@ class Order(Base):
     """Of the request's body: the same key with another body is a mistake of the client."""
     reservation_id: Mapped[uuid.UUID] = mapped_column(Uuid)
     status: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str | None] = mapped_column(Text)
+    """Why it was rejected: sold_out or payment_refused."""
+    tracking: Mapped[str | None] = mapped_column(Text)
+    """Number of its parcel."""
     note: Mapped[str | None] = mapped_column(Text)
     amount: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    announced_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    """When order.created was put into the outbox. Without it the order was made by the release before events."""
     items: Mapped[list["OrderItem"]] = relationship(order_by="OrderItem.product_id", lazy="selectin")
 
 

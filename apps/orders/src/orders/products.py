@@ -48,14 +48,7 @@ class Products:
         response = self.service.request("PUT", _path(reservation_id), body=body, token=token)
         return _read(response.status_code, response.content)
 
-    def confirm(self, reservation_id: uuid.UUID, token: str | None = None) -> bool:
-        """Make it a sale; False if the stock is gone."""
-        response = self.service.request("POST", f"{_path(reservation_id)}/confirm", token=token)
-        if response.status_code not in (200, 404, 409):
-            raise Unavailable("The service products gave an unexpected answer.")
-        return response.status_code == 200
-
-    def release(self, reservation_id: uuid.UUID, token: str | None = None) -> None:
+    def release(self, reservation_id: uuid.UUID, token: str) -> None:
         """Give it back."""
         self.service.request("DELETE", _path(reservation_id), token=token)
 

@@ -10,10 +10,11 @@ from tandem_common.api import Api, Header
 from tandem_common.fields import Id, Input, Money, Output, PageQuery, no_control_characters
 from tandem_common.tokens import Claims, Verifier
 
+from orders.cancelling import Cancelling
 from orders.carts import Carts
 from orders.checkout import Checkout, Request
 from orders.history import History
-from orders.models import CartItem, Order
+from orders.models import PENDING, PLACED, CartItem, Order
 
 MAX_QUANTITY = 1000
 Note = Annotated[
@@ -68,11 +69,16 @@ class OrderLine(Output):
     price: Money
 
 
+Status = Literal["placed", "paid", "packed", "shipped", "rejected", "cancelled"]
+
+
 class OrderView(Output):
     """An order."""
 
     id: uuid.UUID
-    status: Literal["pending", "placed", "cancelled"]
+    status: Status
+    reason: str | None = Field(description="Why it was rejected: sold_out or payment_refused")
+    tracking: str | None = Field(description="Number of the parcel, once it is shipped")
     items: list[OrderLine]
     total: Money
     note: str | None
@@ -81,6 +87,17 @@ class OrderView(Output):
     @classmethod
     def of(cls, order: Order) -> "OrderView":
         """From its rows."""
+        # What an instance of the release before events is just making is about to be placed.
+        status = PLACED if order.status == PENDING else order.status
+        return cls._shown(order, status=status, reason=order.reason, tracking=order.tracking)
+
+    @classmethod
+    def placed(cls, order: Order) -> "OrderView":
+        """As it was acknowledged, whatever became of it: a repeated checkout gets the same answer."""
+        return cls._shown(order, status=PLACED, reason=None, tracking=None)
+
+    @classmethod
+    def _shown(cls, order: Order, **state: str | None) -> "OrderView":
         items = [
             OrderLine(
                 product_id=item.product_id,
@@ -91,10 +108,14 @@ class OrderView(Output):
             for item in order.items
         ]
         total = Money(amount=order.amount, currency=order.currency)
-        status: Literal["pending", "placed", "cancelled"] = order.status  # type: ignore[assignment]
-        return cls(
-            id=order.id, status=status, items=items, total=total, note=order.note, created_at=order.created_at
-        )
+        shown = {
+            "id": order.id,
+            "items": items,
+            "total": total,
+            "note": order.note,
+            "created_at": order.created_at,
+        }
+        return cls.model_validate({**shown, **state})
 
 
 class OrderPage(Output):
@@ -106,11 +127,14 @@ class OrderPage(Output):
     total: int
 
 
-def build(carts: Carts, checkout: Checkout, history: History, verifier: Verifier) -> Api:
+def build(
+    carts: Carts, checkout: Checkout, cancelling: Cancelling, history: History, verifier: Verifier
+) -> Api:
     """The service's operations."""
     api = Api("Orders", "/orders", "Carts and orders of the shop.", verifier)
     _declare_cart(api, carts)
-    _declare_orders(api, checkout, history)
+    _declare_checkout(api, checkout)
+    _declare_orders(api, cancelling, history)
     return api
 
 
@@ -127,7 +151,7 @@ def _declare_cart(api: Api, carts: Carts) -> None:
         return Cart.of(carts.put(claims, body.product_id, body.quantity))
 
 
-def _declare_orders(api: Api, checkout: Checkout, history: History) -> None:
+def _declare_checkout(api: Api, checkout: Checkout) -> None:
     @api.operation(
         "POST",
         "/orders/checkout",
@@ -140,8 +164,25 @@ def _declare_orders(api: Api, checkout: Checkout, history: History) -> None:
         problems=[409, 422],
     )
     def check_out(claims: Claims, header: str, body: CheckoutBody) -> OrderView:
-        """The same key again gives the same answer and never a second order, also after an answer 503."""
-        return OrderView.of(checkout.order(Request(claims, header, body.note)))
+        """The same key again gives the same answer and never a second order, also after an answer 503.
+
+        The answer is the order as it was placed; `GET /orders` has its present status.
+        """
+        return OrderView.placed(checkout.order(Request(claims, header, body.note)))
+
+
+def _declare_orders(api: Api, cancelling: Cancelling, history: History) -> None:
+    @api.operation(
+        "POST",
+        "/orders/<uuid:order_id>/cancel",
+        "Cancel an order",
+        token=True,
+        answers={200: OrderView},
+        problems=[404, 409],
+    )
+    def cancel(claims: Claims, order_id: uuid.UUID) -> OrderView:
+        """While it is placed and not paid. May be repeated; 409 `too-late` says how far the order is."""
+        return OrderView.of(cancelling.cancel(claims.user_id, order_id))
 
     @api.operation("GET", "/orders", "Past orders", token=True, query=PageQuery, answers={200: OrderPage})
     def list_orders(claims: Claims, query: PageQuery) -> OrderPage:

@@ -24,6 +24,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 HELD = "held"
 CONFIRMED = "confirmed"
 RELEASED = "released"
+"""Given back; a repeated checkout may hold it again, and a late confirmation takes its stock again."""
+RETURNED = "returned"
+"""Given back for good: its order was rejected or cancelled."""
 CATEGORIES = ("coffee", "tea", "kitchen", "home", "stationery", "travel", "leisure", "other")
 PICTURES = ("cup", "teapot", "pan", "blanket", "lamp", "pen", "bag", "bicycle", "game", "record", "box")
 """Names of pictures that the shop's pages have; several products share one."""
@@ -73,7 +76,7 @@ class Reservation(Base):
 
     __tablename__ = "reservations"
     __table_args__ = (
-        CheckConstraint("status in ('held', 'confirmed', 'released')", name="status"),
+        CheckConstraint("status in ('held', 'confirmed', 'released', 'returned')", name="status"),
         Index("reservations_held_idx", "expires_at", postgresql_where="status = 'held'"),
     )
 

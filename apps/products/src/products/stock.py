@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from tandem_common.database import Database, make_durable
 from tandem_common.problems import Conflict, FieldError, InvalidInput, NotFound
 
-from products.models import CONFIRMED, HELD, RELEASED, Product, Reservation, ReservationItem
+from products.models import CONFIRMED, HELD, RELEASED, RETURNED, Product, Reservation, ReservationItem
 
 EXPIRE_AT_ONCE = 100
 Wanted = Mapping[int, int]
@@ -37,6 +37,15 @@ class NotEnough(Conflict):
         )
 
 
+class Returned(Conflict):
+    """The reservation's stock was given back for good."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "reservation-returned", "Reservation returned", "Its order was rejected or cancelled."
+        )
+
+
 @dataclass(frozen=True)
 class Held:
     """A reservation and its items."""
@@ -55,7 +64,7 @@ class Stock:
         """Set stock aside; the same id and items again give the same answer, with the same prices.
 
         A reservation that was released or has expired is made anew. Raises NotEnough, InvalidInput (no such
-        product) and Conflict (the id holds other items).
+        product), Conflict (the id holds other items) and Returned.
         """
 
         def work(session: Session) -> Held:
@@ -71,13 +80,20 @@ class Stock:
     def confirm(self, reservation_id: uuid.UUID) -> Held:
         """Make a reservation a sale, also a second time. One that is no longer held takes its stock again.
 
-        Raises NotFound, and NotEnough if the stock went to somebody else after it had expired.
+        Raises NotFound, NotEnough if the stock went to somebody else after it had expired, and Returned.
         """
         return self.database.transaction(lambda session: _confirm(session, reservation_id))
 
     def release(self, reservation_id: uuid.UUID) -> None:
         """Give held stock back, also a second time, also of an unknown id. Conflict if it was confirmed."""
         self.database.transaction(lambda session: _release(session, reservation_id))
+
+    def take_back(self, reservation_id: uuid.UUID) -> None:
+        """Give stock back for good, held or sold, also a second time: nothing confirms it any more.
+
+        Raises NotFound.
+        """
+        self.database.transaction(lambda session: _take_back(session, reservation_id))
 
     def expire(self) -> int:
         """Give back the stock of overdue reservations (a batch); how many there were."""
@@ -89,6 +105,8 @@ def _hold(session: Session, reservation_id: uuid.UUID, wanted: Wanted, seconds: 
     new = {"id": reservation_id, "status": HELD, "expires_at": expires_at}
     made = session.scalar(insert(Reservation).values(new).on_conflict_do_nothing().returning(Reservation.id))
     reservation = _locked(session, reservation_id)
+    if reservation.status == RETURNED:
+        raise Returned
     if made is None and reservation.status != RELEASED:
         return _same(session, reservation, wanted, expires_at)
     reservation.status, reservation.expires_at = HELD, expires_at
@@ -149,6 +167,8 @@ def _confirm(session: Session, reservation_id: uuid.UUID) -> Held:
     if reservation.status == CONFIRMED:
         make_durable(session)
         return Held(reservation, items)
+    if reservation.status == RETURNED:
+        raise Returned
     if reservation.status == RELEASED:
         _take(session, {item.product_id: item.quantity for item in items})
     reservation.status = CONFIRMED
@@ -158,12 +178,20 @@ def _confirm(session: Session, reservation_id: uuid.UUID) -> Held:
 def _release(session: Session, reservation_id: uuid.UUID) -> None:
     statement = select(Reservation).where(Reservation.id == reservation_id).with_for_update()
     reservation = session.scalars(statement).one_or_none()
-    if reservation is None or reservation.status == RELEASED:
+    if reservation is None or reservation.status in (RELEASED, RETURNED):
         return make_durable(session)
     if reservation.status == CONFIRMED:
         raise Conflict("reservation-confirmed", "Reservation confirmed", "What was sold can't be released.")
-    _give_back(session, [reservation])
+    _give_back(session, [reservation], RELEASED)
     return None
+
+
+def _take_back(session: Session, reservation_id: uuid.UUID) -> None:
+    reservation = _locked(session, reservation_id)
+    if reservation.status in (HELD, CONFIRMED):
+        _give_back(session, [reservation], RETURNED)
+    reservation.status = RETURNED
+    make_durable(session)
 
 
 def _expire(session: Session) -> int:
@@ -175,11 +203,11 @@ def _expire(session: Session) -> int:
         .with_for_update(skip_locked=True)
     )
     reservations = list(session.scalars(overdue))
-    _give_back(session, reservations)
+    _give_back(session, reservations, RELEASED)
     return len(reservations)
 
 
-def _give_back(session: Session, reservations: list[Reservation]) -> None:
+def _give_back(session: Session, reservations: list[Reservation], status: str) -> None:
     ids = [reservation.id for reservation in reservations]
     quantity = func.sum(ReservationItem.quantity)
     sums = select(ReservationItem.product_id, quantity).where(ReservationItem.reservation_id.in_(ids))
@@ -192,7 +220,7 @@ def _give_back(session: Session, reservations: list[Reservation]) -> None:
             .execution_options(synchronize_session=False)
         )
     for reservation in reservations:
-        reservation.status = RELEASED
+        reservation.status = status
 
 
 def _locked(session: Session, reservation_id: uuid.UUID) -> Reservation:

@@ -168,6 +168,13 @@ def _declare_stock(api: Api, stock: Stock) -> None:
     def confirm(reservation_id: uuid.UUID) -> ReservationView:
         return ReservationView.of(stock.confirm(reservation_id))
 
+    @api.operation(
+        "POST", f"{path}/return", "Give it back for good", answers={204: None}, problems=[404], hidden=True
+    )
+    def take_back(reservation_id: uuid.UUID) -> Response:
+        stock.take_back(reservation_id)
+        return Response(status=204)
+
     @api.operation("DELETE", path, "Give it back", answers={204: None}, problems=[409], hidden=True)
     def release(reservation_id: uuid.UUID) -> Response:
         stock.release(reservation_id)

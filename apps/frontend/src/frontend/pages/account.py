@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 
 from frontend.pages.cart import add
 from frontend.pages.request import backend, current_session, line, local_path, number, see
+from frontend.rendering import page_language
 from frontend.services import Refusal
 
 MAX_EMAIL = 254
@@ -103,7 +104,7 @@ def _show(page: str, form: Form, status: int = 200) -> tuple[str, int]:
 
 def _register(form: Form) -> Page:
     try:
-        backend().users.register(form.email, form.password, form.name)
+        backend().users.register(form.email, form.password, form.name, page_language())
     except Refusal as error:
         form.errors = _refused(error)
         return _show("register", form, error.status)

@@ -36,6 +36,8 @@ def _aim() -> dict[str, Any]:
     if request.method == "GET":
         wanted = local_path(request.full_path.rstrip("?"))
         return {"next": wanted} if wanted else {}
+    if request.endpoint == "pages.cancel":
+        return {"next": local_path(url_for("pages.orders"))}
     product = request.form.get("product_id")
     if product:
         return {"add": product}

@@ -1,0 +1,1 @@
+"""Tells buyers about their orders."""

@@ -1,0 +1,1 @@
+"""Takes orders from their placing to the parcel."""
