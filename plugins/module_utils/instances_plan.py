@@ -22,6 +22,7 @@ class Expected:
     port: int | None = None
     health: str | None = None
     restart: str = "always"
+    timer: bool = False
 
     @staticmethod
     def read(values: Mapping[str, Any]) -> Expected:
@@ -33,6 +34,7 @@ class Expected:
             port=int(values["port"]) if values.get("port") else None,
             health=values.get("health") or None,
             restart=str(values.get("restart", "always")),
+            timer=bool(values.get("timer", False)),
         )
 
     def address(self, number: int) -> tuple[int, str] | None:
@@ -70,13 +72,14 @@ def plan(
 ) -> Plan:
     """Compare a service with its instances on the host.
 
-    `wanted_unit` is the text of the revision's template, None when check mode has not placed it yet.
+    `wanted_unit` is the text of the revision's template, None when check mode has not placed it yet. A timer has no
+    template and no instances; what is found of any is left from a service of its name.
     """
     by_number = {instance.number: instance for instance in found}
     numbers = range(1, service.instances + 1)
     running = {number for number in numbers if number in by_number and by_number[number].running}
     old = {number for number in running if by_number[number].revision != service.revision}
-    template = wanted_unit is None or wanted_unit != installed_unit
+    template = not service.timer and (wanted_unit is None or wanted_unit != installed_unit)
     return Plan(
         service=service,
         template=template,

@@ -150,7 +150,7 @@ class Systemd:
             sub=values.get("SubState", "dead"),
             result=values.get("Result", ""),
             pid=pid,
-            revision=self._revision(pid),
+            revision=self.revision(pid),
             enabled=values.get("UnitFileState") == "enabled",
             held=self.held(service, int(number)),
             restarts=int(values.get("NRestarts") or 0),
@@ -159,7 +159,13 @@ class Systemd:
             can_reload=values.get("CanReload") == "yes",
         )
 
-    def _revision(self, pid: int) -> str:
+    def properties(self, unit: str, names: Sequence[str]) -> dict[str, str]:
+        """Return properties of a unit, also of one that does not exist."""
+        block = self.call("show", f"--property={','.join(names)}", "--", unit)
+        return dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+
+    def revision(self, pid: int) -> str:
+        """Return the revision of a process, "" when it has none."""
         if not pid:
             return ""
         try:
@@ -167,6 +173,18 @@ class Systemd:
         except OSError:
             return ""
         return found[1].decode() if found else ""
+
+    def unit(self, name: str) -> str | None:
+        """Return the text of an installed unit file, or None."""
+        return _read_text(self.folder / name)
+
+    def write_unit(self, name: str, text: str) -> None:
+        """Install a unit file (it counts after `reload`)."""
+        _write(self.folder / name, text)
+
+    def remove_unit(self, name: str) -> None:
+        """Remove a unit file (it counts after `reload`)."""
+        (self.folder / name).unlink(missing_ok=True)
 
     def template(self, service: str) -> str | None:
         """Return the text of the installed template, or None."""
