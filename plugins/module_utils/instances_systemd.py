@@ -160,6 +160,11 @@ class Systemd:
             can_reload=values.get("CanReload") == "yes",
         )
 
+    def properties(self, unit: str, names: Sequence[str]) -> dict[str, str]:
+        """Return properties of a unit, also of one that does not exist."""
+        block = self.call("show", f"--property={','.join(names)}", "--", unit)
+        return dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+
     def revision(self, pid: int) -> str:
         """Return the revision of a process, "" where it does not tell."""
         if not pid:
@@ -169,6 +174,18 @@ class Systemd:
         except OSError:
             return ""
         return found[1].decode() if found else ""
+
+    def unit(self, name: str) -> str | None:
+        """Return the text of an installed unit file, or None."""
+        return read_text(self.folder / name)
+
+    def write_unit(self, name: str, text: str) -> None:
+        """Install a unit file (it counts after `reload`)."""
+        write(self.folder / name, text)
+
+    def remove_unit(self, name: str) -> None:
+        """Remove a unit file (it counts after `reload`)."""
+        (self.folder / name).unlink(missing_ok=True)
 
     def template(self, service: str) -> str | None:
         """Return the text of the installed template, or None."""
