@@ -67,7 +67,7 @@ def play(playbook: str, *options: str, **variables: Any) -> str:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return done.stdout + done.stderr  # warnings are on the latter
 
 
 def client(host: Any, command: str, user: str, **options: Any) -> Any:
