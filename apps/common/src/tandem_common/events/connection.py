@@ -190,12 +190,16 @@ class BrokerConnection:
 
     def _consume(self, channel: Channel, publisher: Publisher, node: str) -> None:
         # Without its channel, or with one queue less, this process would only seem to work.
-        channel.add_on_close_callback(lambda _channel, error: self._leave(_reason(error)))
+        channel.add_on_close_callback(self._consuming_ended)
         channel.add_on_cancel_callback(lambda _frame: self._leave("a queue is gone"))
         channel.basic_qos(prefetch_count=self._settings.broker_prefetch)
         for name in self._queues:
             channel.basic_consume(name, self._deliverer(name))
         self._up(publisher, node)
+
+    def _consuming_ended(self, _channel: Channel, error: Exception) -> None:
+        if self._connection is not None and self._connection.is_open:
+            self._leave(_reason(error))
 
     def _deliverer(self, name: str) -> Callable[..., None]:
         def deliver(channel: Channel, method: Any, properties: pika.BasicProperties, body: bytes) -> None:
