@@ -112,6 +112,18 @@ def products_settings(products_database: Server) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
+def audit_database(server: Server) -> Server:
+    """The server with the audit database."""
+    return prepare(server, "audit")
+
+
+@pytest.fixture
+def audit_settings(audit_database: Server) -> dict[str, Any]:
+    """What the audit application is told about its database."""
+    return database_settings(audit_database, "audit")
+
+
+@pytest.fixture(scope="session")
 def orders_database(server: Server) -> Server:
     """The server with the orders database."""
     return prepare(server, "orders")

@@ -3,6 +3,7 @@
 import json
 import logging
 import time
+import uuid
 
 import pytest
 from pydantic import Field
@@ -15,6 +16,7 @@ from tandem_common.fields import Id, Input, Output, PageQuery, Text
 from tandem_common.metrics import Metrics
 from tandem_common.problems import NotFound
 from tandem_common.settings import DatabaseSettings, ServiceSettings
+from tandem_common.tokens import ADMIN, Issuer, Verifier
 from tandem_common.watch import Watch
 
 
@@ -254,6 +256,31 @@ def test_only_successes_are_cacheable(shared, path, status):
     assert answer.status_code == status
     assert answer.headers.getlist("Cache-Control") == ["no-store"]
     assert "ETag" not in answer.headers
+
+
+def test_operations_for_a_role(private_key):
+    names = {"issuer": "tandem-users", "audience": "tandem-shop"}
+    api = Api("Secrets", "/secrets", "For tests.", Verifier([private_key.public_key()], **names))
+
+    @api.operation("GET", "/secrets", "Look", token=True, role=ADMIN, answers={200: Named})
+    def look(claims):
+        return Named(name=str(claims.user_id))
+
+    client = create_application("secrets", ServiceSettings(), api, metrics=Metrics()).test_client()
+    issuer = Issuer(private_key, lifetime_seconds=60, **names)
+
+    def ask(**roles):
+        headers = {"Authorization": f"Bearer {issuer.issue(uuid.uuid4(), **roles)}"}
+        return client.get("/secrets", headers=headers)
+
+    assert client.get("/secrets").status_code == 401
+    assert ask(roles=[ADMIN]).status_code == 200
+    for refused in (ask(), ask(roles=["administrator"])):
+        assert refused.status_code == 403
+        assert refused.json["type"] == "urn:tandem:problem:forbidden"
+    assert "403" in client.get("/secrets/openapi.json").json["paths"]["/secrets"]["get"]["responses"]
+    with pytest.raises(ValueError, match="only a token has roles"):
+        api.operation("GET", "/more", "More", role=ADMIN)(look)
 
 
 @pytest.mark.parametrize(

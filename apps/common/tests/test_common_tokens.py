@@ -50,6 +50,16 @@ def test_a_token_says_who(issuer, verifier):
     assert jwt.decode(token, options={"verify_signature": False})["exp"] - time.time() > 290
 
 
+def test_a_token_has_its_roles(private_key, issuer, verifier):
+    assert verifier.verify(issuer.issue(USER)).roles == frozenset()
+    assert "roles" not in jwt.decode(issuer.issue(USER), options={"verify_signature": False})
+    assert verifier.verify(issuer.issue(USER, {"admin", "b"})).roles == {"admin", "b"}
+    for roles in ("admin", {"admin": True}, [1], [["admin"]], None, 1):
+        token = sign(private_key, {**claims(), "roles": roles})
+        with pytest.raises(InvalidToken):
+            verifier.verify(token)
+
+
 def test_key_id_is_the_thumbprint():
     """RFC 7638 over a key whose thumbprint was computed with another program (jose-jwk)."""
     numbers = ec.EllipticCurvePublicNumbers(

@@ -33,7 +33,7 @@ def me(client, token):
 def test_register_log_in_me(client):
     made = register(client)
     assert made.status_code == 201, made.text
-    assert set(made.json) == {"id", "email", "name", "created_at"}
+    assert set(made.json) == {"id", "email", "name", "created_at", "roles"}
     token = log_in(client)
     assert token.status_code == 200
     assert token.json["token_type"] == "Bearer"

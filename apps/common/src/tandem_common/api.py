@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from werkzeug.http import quote_etag
 
-from tandem_common.problems import FieldError, InvalidInput, Malformed, ProblemError, Unauthorized
+from tandem_common.problems import FieldError, Forbidden, InvalidInput, Malformed, ProblemError, Unauthorized
 from tandem_common.tokens import Claims, InvalidToken, Verifier
 
 MAX_BODY_BYTES = 64 * 1024
@@ -55,6 +55,8 @@ class Operation:
     query: type[BaseModel] | None = None
     header: Header | None = None
     token: bool = False
+    role: str | None = None
+    """Which role the token must have."""
     cacheable: bool = False
     """Its successes are the same for everybody and may be kept by the edge; all else is `no-store`."""
     answers: Mapping[int, type[BaseModel] | None] = field(default_factory=dict)
@@ -62,6 +64,8 @@ class Operation:
     hidden: bool = False
 
     def __post_init__(self) -> None:
+        if self.role and not self.token:
+            raise ValueError(f"{self.method} {self.path}: only a token has roles")
         if self.cacheable and (self.method != "GET" or self.token or self.header):
             raise ValueError(
                 f"{self.method} {self.path}: only a GET that is the same for everybody is cacheable"
@@ -114,7 +118,7 @@ class Api:
         def view(**parameters: Any) -> Response:
             arguments = dict(parameters)
             if operation.token:
-                arguments["claims"] = self._claims()
+                arguments["claims"] = self._claims(operation.role)
             if operation.header:
                 arguments["header"] = read_header(operation.header)
             if operation.query:
@@ -128,17 +132,20 @@ class Api:
 
         return view
 
-    def _claims(self) -> Claims:
+    def _claims(self, role: str | None) -> Claims:
         if self._verifier is None:
             raise RuntimeError("an operation wants a token but the service has no keys to verify it")
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise Unauthorized("Send an access token: Authorization: Bearer <token>.")
         try:
-            return self._verifier.verify(token.strip())
+            claims = self._verifier.verify(token.strip())
         except InvalidToken as error:
             challenge = f'Bearer error="invalid_token", error_description="{error}"'
             raise Unauthorized(f"Refused: {error}.", challenge=challenge) from error
+        if role and role not in claims.roles:
+            raise Forbidden(f"Only for the role {role}.")
+        return claims
 
 
 def respond(result: Result, status: int) -> Response:

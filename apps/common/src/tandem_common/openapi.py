@@ -94,6 +94,8 @@ def _problem_statuses(operation: Operation) -> set[int]:
         statuses |= {400}
     if operation.token:
         statuses |= {401}
+    if operation.role:
+        statuses |= {403}
     return statuses
 
 

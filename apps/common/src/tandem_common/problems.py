@@ -90,6 +90,13 @@ class Unauthorized(ProblemError):
         super().__init__(401, "unauthorized", "Unauthorized", detail, headers={"WWW-Authenticate": challenge})
 
 
+class Forbidden(ProblemError):
+    """403: the token counts, but does not allow this."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(403, "forbidden", "Forbidden", detail)
+
+
 class NotFound(ProblemError):
     """404: there is no such thing."""
 

@@ -6,7 +6,7 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ ALGORITHM = "ES256"
 LEEWAY_SECONDS = 5
 """Two hosts' clocks may differ by this much."""
 MAX_TOKEN_LENGTH = 4096
+ADMIN = "admin"
+"""Role of who may see what belongs to everybody."""
 _PEM = re.compile(r"-----BEGIN PUBLIC KEY-----.+?-----END PUBLIC KEY-----", re.DOTALL)
 
 
@@ -32,6 +34,7 @@ class Claims:
     user_id: uuid.UUID
     token: str
     """The token itself, to hand on to another service."""
+    roles: frozenset[str] = frozenset()
 
 
 def public_jwk(key: ec.EllipticCurvePublicKey) -> dict[str, str]:
@@ -85,8 +88,8 @@ class Issuer:
         self._audience = audience
         self.lifetime_seconds = lifetime_seconds
 
-    def issue(self, user_id: uuid.UUID) -> str:
-        """A token for this user, valid from now."""
+    def issue(self, user_id: uuid.UUID, roles: Collection[str] = ()) -> str:
+        """A token for this user, valid from now. Without roles it has no such claim."""
         now = int(time.time())
         claims = {
             "iss": self._issuer,
@@ -95,6 +98,7 @@ class Issuer:
             "iat": now,
             "exp": now + self.lifetime_seconds,
             "jti": uuid.uuid4().hex,
+            **({"roles": sorted(roles)} if roles else {}),
         }
         return jwt.encode(claims, self._key, algorithm=ALGORITHM, headers={"kid": self._id})
 
@@ -128,8 +132,15 @@ class Verifier:
                 leeway=LEEWAY_SECONDS,
                 options={"require": ["exp", "iat", "sub", "iss", "aud"]},
             )
-            return Claims(user_id=uuid.UUID(claims["sub"]), token=token)
+            return Claims(user_id=uuid.UUID(claims["sub"]), token=token, roles=_roles(claims))
         except jwt.ExpiredSignatureError as error:
             raise InvalidToken("the token has expired") from error
         except (jwt.PyJWTError, ValueError, TypeError, AttributeError) as error:
             raise InvalidToken("the token is not valid") from error
+
+
+def _roles(claims: Mapping[str, Any]) -> frozenset[str]:
+    roles = claims.get("roles", [])
+    if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
+        raise InvalidToken("the token is not valid")
+    return frozenset(roles)

@@ -10,6 +10,7 @@ from tandem_common.tokens import Issuer, Verifier, read_private_key, read_public
 
 from users import views
 from users.accounts import Accounts
+from users.failures import Failures
 from users.passwords import Passwords
 from users.refresh import RefreshTokens
 from users.settings import UsersSettings
@@ -30,7 +31,10 @@ def create_app(settings: UsersSettings | None = None) -> Flask:
         timedelta(seconds=settings.refresh_lifetime_seconds),
         timedelta(seconds=settings.refresh_grace_seconds),
     )
-    accounts = Accounts(database, Passwords(settings), issuer, refresh_tokens)
-    return create_application(
+    failures = Failures(database, settings.login_failure_seconds, metrics.registry)
+    accounts = Accounts(database, Passwords(settings), issuer, refresh_tokens, failures)
+    app = create_application(
         "users", settings, views.build(accounts, verifier), metrics=metrics, database=database
     )
+    app.extensions["failures"] = failures
+    return app

@@ -3,8 +3,22 @@
 import uuid
 from datetime import datetime
 
-from sqlalchemy import Boolean, DateTime, ForeignKey, LargeBinary, MetaData, Text, Uuid, false, func
+from sqlalchemy import (
+    Boolean,
+    DateTime,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    Text,
+    Uuid,
+    false,
+    func,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from tandem_common.events.tables import add_outbox
+from tandem_common.tokens import ADMIN
 
 
 class Base(DeclarativeBase):
@@ -21,10 +35,14 @@ class Base(DeclarativeBase):
     )
 
 
+add_outbox(Base.metadata)
+
+
 class User(Base):
     """An account."""
 
     __tablename__ = "users"
+    __table_args__ = (Index("users_not_announced_idx", "id", postgresql_where=text("not announced")),)
 
     id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
     email: Mapped[str] = mapped_column(Text, unique=True)
@@ -32,6 +50,21 @@ class User(Base):
     name: Mapped[str] = mapped_column(Text)
     password_hash: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    language: Mapped[str] = mapped_column(Text, server_default="en")
+    """In which to write to its owner."""
+    admin: Mapped[bool] = mapped_column(Boolean, server_default=false())
+    announced: Mapped[bool] = mapped_column(Boolean, server_default=false())
+    """There is an event user.registered for it. Accounts that releases before events made have none."""
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """What its tokens say."""
+        return roles(self.admin)
+
+
+def roles(admin: bool) -> frozenset[str]:
+    """Roles of an administrator, or of anybody else."""
+    return frozenset({ADMIN} if admin else ())
 
 
 class TokenFamily(Base):

@@ -17,6 +17,7 @@ import hashlib
 import re
 import secrets
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
@@ -27,7 +28,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from tandem_common.database import Database, make_durable
 
-from users.models import Base, RefreshToken, TokenFamily
+from users.models import Base, RefreshToken, TokenFamily, User, roles
 
 log = structlog.get_logger(__name__)
 
@@ -65,6 +66,16 @@ class Secret:
         return cls(family, base64.urlsafe_b64encode(data).decode(), hashlib.sha256(data).digest())
 
 
+@dataclass(frozen=True)
+class Renewal:
+    """What a used token gave."""
+
+    user_id: uuid.UUID
+    roles: frozenset[str]
+    """As they are now."""
+    successor: str
+
+
 class _Expired(Exception):
     """The token's lifetime is over; its family may have younger ones. Rolls back."""
 
@@ -79,19 +90,20 @@ class RefreshTokens:
     grace: timedelta
     """For so long after its first use a token counts on."""
 
-    def issue(self, user_id: uuid.UUID) -> str:
-        """The first token of a new family."""
+    def issue(self, user_id: uuid.UUID, also: Callable[[Session], None]) -> str:
+        """The first token of a new family; `also` runs in the same transaction, perhaps several times."""
         token = Secret.new(uuid.uuid4())
 
         def work(session: Session) -> None:
             family = {"id": token.family, "user_id": user_id, "expires_at": _NOW + self.lifetime}
             statement = insert(TokenFamily).values(family).returning(TokenFamily.expires_at)
             _add(session, token, session.scalars(statement).one())
+            also(session)
 
         self.database.transaction(work)
         return token.text
 
-    def rotate(self, text: str) -> tuple[uuid.UUID, str] | None:
+    def rotate(self, text: str) -> Renewal | None:
         """The user and the successor of a token; None if the token does not count (any more).
 
         May be repeated after any failure. None is certain: it is not said by a node that has lost the lead.
@@ -101,10 +113,9 @@ class RefreshTokens:
             return None
         successor = Secret.new(token.family)
         try:
-            user_id = self.database.transaction(lambda session: self._rotate(session, token, successor))
+            return self.database.transaction(lambda session: self._rotate(session, token, successor))
         except _Expired:
             return None
-        return (user_id, successor.text) if user_id else None
 
     def revoke(self, text: str) -> None:
         """End the token's family, if there is one."""
@@ -112,19 +123,19 @@ class RefreshTokens:
         if token:
             self.database.transaction(lambda session: _end(session, token.family))
 
-    def _rotate(self, session: Session, token: Secret, successor: Secret) -> uuid.UUID | None:
+    def _rotate(self, session: Session, token: Secret, successor: Secret) -> Renewal | None:
         touched = session.execute(
             update(TokenFamily)
-            .where(TokenFamily.id == token.family)
+            .where(TokenFamily.id == token.family, User.id == TokenFamily.user_id)
             .values(expires_at=_NOW + self.lifetime)
-            .returning(TokenFamily.user_id, TokenFamily.expires_at)
+            .returning(TokenFamily.user_id, TokenFamily.expires_at, User.admin)
             .execution_options(**PLAIN)
         ).one_or_none()
         if touched is None:
             make_durable(session)
             return None
         # From here on this family is locked.
-        user_id, expires_at = touched
+        user_id, expires_at, admin = touched
         now = expires_at - self.lifetime
         used = session.get(RefreshToken, token.digest)
         if used is None or used.is_reused(now):
@@ -135,7 +146,7 @@ class RefreshTokens:
             raise _Expired
         self._use(session, used, now)
         _add(session, successor, expires_at, parent=used.digest)
-        return user_id
+        return Renewal(user_id, roles(admin), successor.text)
 
     def _use(self, session: Session, used: RefreshToken, now: datetime) -> None:
         mine = RefreshToken.family_id == used.family_id

@@ -14,6 +14,8 @@ class UsersSettings(DatabaseSettings, TokenSettings):
     """A refresh token that is not used for so long means another login."""
     refresh_grace_seconds: int = Field(default=30, ge=1, le=600)
     """For so long after its first use a refresh token counts on: two tabs may use it at once."""
+    login_failure_seconds: float = Field(default=5.0, gt=0, le=60)
+    """For so long failed logins are gathered into one event per account."""
     # OWASP password storage cheat sheet: Argon2id with 19 MiB, two passes, one lane.
     password_memory_kib: int = Field(default=19 * 1024, ge=8, le=256 * 1024)
     password_passes: int = Field(default=2, ge=1, le=20)

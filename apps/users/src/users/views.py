@@ -30,6 +30,7 @@ class Registration(Input):
     email: Email
     password: str = Field(min_length=8, max_length=MAX_PASSWORD)
     name: Name
+    language: Literal["en", "ru"] = Field(default="en", description="In which to write to its owner")
 
 
 class Login(Input):
@@ -52,11 +53,18 @@ class Account(Output):
     email: str
     name: str
     created_at: datetime
+    roles: list[str] = Field(description="Of its next tokens", examples=[["admin"]])
 
     @classmethod
     def of(cls, user: User) -> "Account":
         """From its row."""
-        return cls(id=user.id, email=user.email, name=user.name, created_at=user.created_at)
+        return cls(
+            id=user.id,
+            email=user.email,
+            name=user.name,
+            created_at=user.created_at,
+            roles=sorted(user.roles),
+        )
 
 
 class Token(Output):
@@ -116,7 +124,7 @@ def _declare_accounts(api: Api, accounts: Accounts) -> None:
     )
     def register(body: Registration) -> Account:
         """After an unknown outcome repeat the request: 409 then means that the account exists."""
-        return Account.of(accounts.register(body.email, body.password, body.name))
+        return Account.of(accounts.register(body.email, body.password, body.name, body.language))
 
     @api.operation("GET", "/users/me", "The token's account", token=True, answers={200: Account})
     def me(claims: Claims) -> Account:

@@ -1,0 +1,1 @@
+"""What happened in the shop: events, kept for administrators."""

@@ -1,0 +1,5 @@
+"""Entry point for gunicorn: audit.wsgi:app."""
+
+from audit.application import create_app
+
+app = create_app()
