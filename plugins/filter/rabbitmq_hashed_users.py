@@ -18,8 +18,8 @@ DOCUMENTATION = r"""
 name: rabbitmq_hashed_users
 short_description: Users of a broker with what it stores of their passwords
 description:
-  - Returns the users with C(password_hash) and C(hashing_algorithm) added, so that the passwords stay on the
-    controller. The same user and password give the same hash.
+  - Returns the users with C(password_hash) in the place of C(secret), so that the passwords stay on the controller.
+    The same user and password give the same hash.
 positional: passwords
 options:
   _input:

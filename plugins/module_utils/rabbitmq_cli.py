@@ -78,13 +78,18 @@ def cluster_of(node: str, do: Run = run) -> Cluster:
     return Cluster(tuple(node_names(match[1])), tuple(node_names(match[2])), int(match[3]))
 
 
-def listens(node: str, timeout_s: float = 2) -> bool:
-    """Whether a node of another host listens for its peers: quicker to find out than by a command."""
+def answer(node: str, timeout_s: float = 2) -> str:
+    """How the host of a node answers its peers: `listens`, `refuses` (the node does not run), `silent` (out of reach).
+
+    Quicker than a command, and it tells a node that is down from one that can't be seen.
+    """
     try:
         socket.create_connection((node.partition("@")[2], DISTRIBUTION_PORT), timeout_s).close()
+    except ConnectionRefusedError:
+        return "refuses"
     except OSError:
-        return False
-    return True
+        return "silent"
+    return "listens"
 
 
 # --- what a queue holds ----------------------------------------------------------------------------------------------

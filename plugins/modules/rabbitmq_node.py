@@ -114,6 +114,7 @@ class Node:
         self.unit = f"{module.params['unit']}.service"
         state = Path(module.params["state_directory"])
         self.place = Place(Path(module.params["member_file"]), state / self.name)
+        self.absent: list[str] = list(module.params["absent"])
         self.steps: list[str] = []
 
     def systemctl(self, *words: str) -> None:
@@ -156,9 +157,14 @@ class Node:
         self.place.member_file.unlink(missing_ok=True)
 
     def look_around(self) -> tuple[str, cli.Cluster] | None:
-        """Find another node that runs, and its cluster."""
+        """Find another node that runs, and its cluster; note who is out of reach."""
         for other in self.module.params["nodes"]:
-            if other == self.name or other in self.module.params["absent"] or not cli.listens(other):
+            if other == self.name or other in self.absent:
+                continue
+            answer = cli.answer(other)
+            if answer == "silent":
+                self.absent.append(other)
+            if answer != "listens":
                 continue
             try:
                 cluster = cli.cluster_of(other)
@@ -177,7 +183,7 @@ class Node:
             self.clear()
         found = self.look_around()
         members = found[1].members if found else None
-        steps = entry(self.name, self.module.params["nodes"], self.module.params["absent"], members)
+        steps = entry(self.name, self.module.params["nodes"], self.absent, members)
         if found and "forget" in steps:
             cli.run(["rabbitmqctl", "--node", found[0], "forget_cluster_node", self.name])
         self.mark(JOINING)

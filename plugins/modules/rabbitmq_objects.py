@@ -79,10 +79,31 @@ options:
     elements: dict
     required: true
   users:
-    description: Keys C(name), C(password_hash), C(configure), C(write) and C(read).
+    description: The users. What they may do are regular expressions.
     type: list
     elements: dict
     required: true
+    suboptions:
+      name:
+        description: Name.
+        type: str
+        required: true
+      password_hash:
+        description: Salted hash of its password, as RabbitMQ stores it.
+        type: str
+        required: true
+      configure:
+        description: What it may declare and delete.
+        type: str
+        required: true
+      write:
+        description: To which exchanges it may publish.
+        type: str
+        required: true
+      read:
+        description: From which queues it may consume.
+        type: str
+        required: true
   remove:
     description: Remove what is not listed instead of adding what is missing.
     type: bool
@@ -130,7 +151,18 @@ SPEC: dict[str, Any] = {
     "exchanges": {"type": "list", "elements": "dict", "required": True},
     "queues": {"type": "list", "elements": "dict", "required": True},
     "bindings": {"type": "list", "elements": "dict", "required": True},
-    "users": {"type": "list", "elements": "dict", "required": True},
+    "users": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {
+            "name": {"type": "str", "required": True},
+            "password_hash": {"type": "str", "required": True, "no_log": True},
+            "configure": {"type": "str", "required": True},
+            "write": {"type": "str", "required": True},
+            "read": {"type": "str", "required": True},
+        },
+    },
     "remove": {"type": "bool", "default": False},
 }
 
@@ -177,8 +209,8 @@ class Broker:
         strangers = [name for name in nodes if name not in members and name not in absent]
         if strangers and not self.module.check_mode:  # a check does not join them
             raise ApiError(
-                f"{', '.join(strangers)} is not a member of the cluster, although it has data: it is of another "
-                "cluster. Next: see docs/rabbitmq.md, 'A node is of another cluster'."
+                f"{', '.join(strangers)} is not a member of the cluster. Next: run on all hosts, without --limit. If "
+                "it stays so, its data is of another cluster: see docs/rabbitmq.md, 'A node is of another cluster'."
             )
         for name in sorted(set(members) - set(nodes)):
             if members[name]:

@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-ALGORITHM = "rabbit_password_hashing_sha256"
 SALT_BYTES = 4  # RabbitMQ takes the first four bytes of what it stores for the salt
 
 
@@ -28,10 +27,16 @@ def password_hash(password: str, user: str) -> str:
 
 
 def hashed_users(users: Sequence[Mapping[str, Any]], passwords: Sequence[str]) -> list[dict[str, Any]]:
-    """Return users (each with `name`) with the hash of the password at the same place. Raises ValueError."""
+    """Return users (each with `name`) with the hash of the password at the same place, instead of `secret`.
+
+    Raises ValueError.
+    """
     if len(users) != len(passwords):
         raise ValueError(f"{len(users)} users and {len(passwords)} passwords")
     return [
-        {**user, "password_hash": password_hash(password, user["name"]), "hashing_algorithm": ALGORITHM}
+        {
+            **{key: value for key, value in user.items() if key != "secret"},
+            "password_hash": password_hash(password, user["name"]),
+        }
         for user, password in zip(users, passwords, strict=True)
     ]

@@ -129,6 +129,19 @@ def test_secrets_are_for_the_broker_alone(on: On, name: str) -> None:
     assert float(exposure.split(":")[1].split()[0]) <= 2.0, exposure
 
 
+def test_modules_leave_no_password_or_hash_in_the_journal(on: On) -> None:
+    host = on("m-mq-msk")
+    journal = said(
+        host, "journalctl --quiet --identifier=ansible-tandem.platform.rabbitmq_objects --output=cat"
+    )
+    assert "'name': 'orders.1'" in journal
+    users = json.loads(said(host, "rabbitmqctl --silent export_definitions -"))["users"]
+    assert len(users) == 3
+    secrets = [user["password_hash"] for user in users]
+    secrets += [path.read_text() for path in (INVENTORY / ".secrets").glob("**/broker_password_1")]
+    assert not [secret for secret in secrets if secret in journal]
+
+
 def test_the_only_users_are_ours(on: On) -> None:
     users = json.loads(said(on("m-mq-msk"), "rabbitmqctl --silent list_users --formatter json"))
     assert {user["user"]: user["tags"] for user in users} == {

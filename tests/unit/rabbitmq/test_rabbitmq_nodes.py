@@ -109,6 +109,37 @@ def test_a_hash_is_salted_as_rabbitmq_expects_and_is_the_same_again() -> None:
     assert stored != passwords.password_hash("secret", "orders.2")
 
 
+def test_users_get_their_hash_in_the_place_of_the_secrets_name() -> None:
+    (user,) = passwords.hashed_users([{"name": "a", "secret": "services/a", "read": "^$"}], ["x"])
+    assert user == {"name": "a", "read": "^$", "password_hash": passwords.password_hash("x", "a")}
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (None, "listens"),
+        (ConnectionRefusedError(), "refuses"),
+        (TimeoutError(), "silent"),
+        (OSError(113, ""), "silent"),
+    ],
+)
+def test_a_node_that_is_down_is_told_from_one_out_of_reach(
+    raised: Exception | None, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Connection:
+        def close(self) -> None:
+            pass
+
+    def connect(address: tuple[str, int], timeout: float) -> Connection:
+        assert address == ("b.tandem.test", 25672)
+        if raised:
+            raise raised
+        return Connection()
+
+    monkeypatch.setattr(cli.socket, "create_connection", connect)
+    assert cli.answer(B) == expected
+
+
 def test_an_empty_password_and_a_missing_one_are_refused() -> None:
     with pytest.raises(ValueError, match=r"password of orders\.1 is empty"):
         passwords.password_hash("", "orders.1")
