@@ -325,6 +325,20 @@ def test_a_message_that_kills_its_consumers_is_a_dead_letter(broker, events):
     assert properties.headers["x-first-death-reason"] == "delivery_limit"
 
 
+def test_a_queue_that_was_away_is_consumed_again(broker, events, keeper):
+    with consuming(keeper):
+        put(broker, 1)
+        wait_for(lambda: numbers(events) == [1], "the effect")
+        with broker.channel() as channel:
+            channel.queue_delete(MADE)
+        time.sleep(1)
+        with broker.channel() as channel:
+            channel.queue_declare(MADE, durable=True, arguments={"x-queue-type": "quorum"})
+            channel.queue_bind(MADE, "thing.made")
+        put(broker, 2)
+        wait_for(lambda: numbers(events) == [1, 2], "the next effect")
+
+
 def test_handlers_must_fit(keeper):
     for handlers in ({}, {"thing.made": NOTE}, {**NOTES, "thing.lost": NOTE}):
         with pytest.raises(WrongConfiguration, match=r"thing\.made"):

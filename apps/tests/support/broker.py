@@ -35,6 +35,8 @@ from support.postgres import _free_port
 PASSWORD = "only-for-tests"
 VHOST = "tandem"
 ADMINISTRATOR = "tests"
+START_SECONDS = 180
+"""Some seconds where nothing else runs; it has much code to load."""
 PROGRAMS = Path("/usr/lib/rabbitmq/bin")
 SAFE = {"dead-letter-strategy": "at-least-once", "overflow": "reject-publish"}
 DELAY_MILLISECONDS = dict(zip(DELAYS, (50, 100, 150, 200, 250), strict=True))
@@ -175,7 +177,7 @@ class Broker:
         """Start the node and wait until it serves."""
         with (self.folder / "log").open("ab") as log:
             self._server = self._spawn([str(PROGRAMS / "rabbitmq-server")], log)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + START_SECONDS
         while not self._serves():
             if self._server.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"RabbitMQ does not start: {(self.folder / 'log').read_text()[-3000:]}")
