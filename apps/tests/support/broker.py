@@ -118,7 +118,7 @@ PLAN = Plan(
         "keeper": ["thing.made", "thing.sold"],
         "watcher": ["thing.made"],
         "orders": ["order.paid", "order.packed", "order.shipped", "order.rejected"],
-        "order-processing": ["order.created", "order.cancelled"],
+        "order-processing": ["order.created", "order.cancelled", "order.paid", "order.packed"],
         "notifications": ["order.paid", "order.shipped", "order.rejected", "user.registered"],
         "audit": [
             *("user.registered", "user.logged_in", "user.login_failed", "order.created", "order.cancelled"),

@@ -201,8 +201,8 @@ class Users:
 
     def register(self, email: str, password: str, name: str, language: str) -> Account:
         """Make an account of somebody who reads this language; Refusal `email-taken`, or with the wrong fields."""
-        body = {"email": email, "password": password, "name": name}
-        return self.client.post("/users/register", Account, body, headers={"Accept-Language": language})
+        body = {"email": email, "password": password, "name": name, "language": language}
+        return self.client.post("/users/register", Account, body)
 
     def log_in(self, email: str, password: str) -> Tokens:
         """Tokens; Refusal 401 if address or password is wrong."""
