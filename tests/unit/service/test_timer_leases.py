@@ -208,7 +208,8 @@ class TestTables:
 
     def test_view_for_exporters(self, world):
         store = world.store("a")
-        query = "select last_host, last_outcome, last_exit_code, running, last_success_at is null from tandem.timer_status"
+        columns = "last_host, last_outcome, last_exit_code, running, last_success_at is null"
+        query = f"select {columns} from tandem.timer_status"
         store.take(world.nine, EVER)
         assert world.server.execute(query, "shop") == [("a", None, None, True, True)]
         store.finish(1, "succeeded", 0)
