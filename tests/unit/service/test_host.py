@@ -151,6 +151,7 @@ def host(tmp_path, monkeypatch):
     monkeypatch.setattr(service_releases, "ROOT", tmp_path / "opt")
     monkeypatch.setattr(instances_timers, "STATE", tmp_path / "timers")
     monkeypatch.setattr(instances_timers, "STAMPS", tmp_path / "stamps")
+    monkeypatch.setattr(instances_timers, "VENDOR", tmp_path / "vendor")
     return host
 
 
@@ -405,6 +406,15 @@ def test_new_revision_of_a_timer_restarts_no_run(host):
     assert result["restarts"] == []
     assert not any("digest.service" in line for line in host.calls())
     assert verbs["current"](host.roller(), [newer], False)["actions"] == []
+
+
+def test_timer_must_not_hide_a_unit_of_the_system(host):
+    fstrim = host.deploy_timer("fstrim", "aaa")
+    (host.folder / "vendor").mkdir()
+    (host.folder / "vendor/fstrim.timer").touch()
+    with pytest.raises(service_host.HostError, match="rename the timer"):
+        instances_verbs.VERBS["present"](host.roller(), [fstrim], False)
+    assert host.calls() == []
 
 
 def test_check_mode_predicts_a_timer_that_is_not_placed_yet(host):
