@@ -1,5 +1,8 @@
 """What a part takes from its parent, the relays that are derived, and how both are run."""
 
+from ansible_collections.tandem.platform.plugins.plugin_utils.problems import Report
+from ansible_collections.tandem.platform.plugins.plugin_utils.services import read_catalog
+
 
 def views(shop, host="msk-app1"):
     return {item["name"]: item for item in shop.platform_views["views"][host]["services"]}
@@ -57,6 +60,22 @@ def test_a_part_uses_its_parents_database_and_never_migrates_it(shop):
     assert part["dsn"] == parent["dsn"].replace("application_name=orders", "application_name=orders-events")
     assert views(shop)["orders-events"]["environment"]["DATABASE_POOL"] == "2"
     assert views(shop)["audit-events"]["database"]["pool"] == 5
+
+
+def test_a_part_has_its_parents_pool_and_database_name(shop):
+    shop.services["audit"]["database"] |= {"name": "trail", "pool": 7}
+    part = views(shop)["audit-events"]["database"]
+    assert (part["name"], part["owner"], part["pool"]) == ("trail", "trail_owner", 7)
+
+
+def test_a_key_that_only_a_part_has_is_its_services(shop):
+    shop.services["audit-events"]["secrets"] = [{"name": "seal", "kind": "ec-p256"}]
+    shop.services["products"]["secrets"] = [{"name": "seal_public", "public_of": "audit/seal"}]
+    assert views(shop)["audit-events"]["secrets"][0]["path"] == "services/audit/seal"
+    assert views(shop)["products"]["secrets"][0]["path"] == "services/audit/seal"
+    shop.services["products"]["secrets"][0]["public_of"] = "audit-events/seal"
+    (problem,) = shop.problems
+    assert "write audit/seal" in problem.cure
 
 
 def test_a_part_may_do_without_the_database(shop):
@@ -198,6 +217,17 @@ def test_what_is_wrong_in_a_parent_is_said_once(shop):
         "services.orders.environment.SITE",
         "services.orders.limits.memory",
     ]
+
+
+def test_rules_between_entries_see_a_part_only_with_its_parent(shop):
+    report = Report()
+    shop.services["orders"]["threads"] = 4
+    shop.services["orders"]["command"] = ["orders"]
+    catalog = read_catalog(shop.services, {}, report)
+    assert [problem.where for problem in report.problems] == ["services.orders.threads"]
+    assert {"orders", "orders-events", "orders-relay"} & set(catalog.services) == set()
+    assert {"orders", "orders-events", "orders-relay"} <= set(catalog.entries)
+    assert len(shop.problems) == 1
 
 
 def test_what_an_override_gives_a_parent_reaches_its_parts(shop):

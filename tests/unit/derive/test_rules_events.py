@@ -424,6 +424,11 @@ def part_with_a_name_as_long_as_a_relays(shop):
 
 
 @good
+def relay_by_name_of_a_service_without_events(shop):
+    shop.services["products-relay"] = {"app": "relay==1", "hosts": "app", "command": ["relay"]}
+
+
+@good
 def worker_with_a_port_and_a_command(shop):
     shop.services["order-processing"]["port"] = 5060
 
