@@ -75,6 +75,10 @@ class World:
         """The tokens of the runs that were done, in order."""
         return [int(line) for line in self.runs.read_text().split()] if self.runs.exists() else []
 
+    def tokens_written(self):
+        """Whether a job has written its whole line."""
+        return self.runs.exists() and self.runs.read_text().endswith("\n")
+
     def rows(self, columns="token, host, outcome, exit_code"):
         return self.server.execute(
             f"select {columns} from tandem.timer_runs where job = '{JOB}' order by token", "shop"
