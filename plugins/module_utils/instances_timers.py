@@ -21,6 +21,7 @@ from .instances_systemd import Systemd
 
 STATE = Path("/var/lib/tandem/timers")
 STAMPS = Path("/var/lib/systemd/timers")
+VENDOR = Path("/usr/lib/systemd/system")
 TIMER_PROPERTIES = ("ActiveState", "SubState", "UnitFileState", "NextElapseUSecRealtime")
 JOB_PROPERTIES = ("ActiveState", "MainPID", "MemoryCurrent", "ExecMainStartTimestamp")
 
@@ -100,8 +101,11 @@ def wanted_texts(service: Expected) -> dict[str, str | None]:
 
 
 def plan(service: Expected, found: Timer, systemd: Systemd) -> TimerPlan:
-    """Compare a timer with what is on the host."""
+    """Compare a timer with what is on the host. Raises `HostError` when the host has such a unit of its own."""
     wanted = wanted_texts(service)
+    for name in wanted:
+        if (VENDOR / name).exists():
+            raise service_host.HostError(f"{name} is a unit of this host's system. Next: rename the timer")
     changed = [name for name, text in wanted.items() if text is None or text != systemd.unit(name)]
     return TimerPlan(service, tuple(changed), not found.enabled, not found.waiting)
 
