@@ -151,6 +151,31 @@ async function outages({ page, look, fail, language, email, scripts }) {
   if ((await page.locator(".order").count()) !== 1) throw new Error("a repeated checkout made a second order");
 }
 
+async function administrator({ page, look, fail, language, email }) {
+  await fail("users/down/0");
+  await page.goto(`/${language}/account/register`);
+  await register(page, email, WORDS[language]);
+  await page.waitForURL(/shop/);
+  await page.goto(`/${language}/account/events`);
+  await look("events-refused");
+  await fail(`administrator/${email}`);
+  await page.goto(`/${language}/shop/`);
+  await page.locator("[data-audit]").click();
+  await page.waitForURL(/account\/events$/);
+  await look("events");
+  await page.locator("summary").nth(2).click();
+  await look("events-details");
+  await page.locator("main form select").selectOption("order.created");
+  await page.locator("main form button").click();
+  await page.waitForURL(/type=order.created/);
+  await page.locator("[rel=next]").click();
+  await page.waitForURL(/before=/);
+  await look("events-older");
+  await page.goto(`/${language}/account/events?user=nobody`);
+  await page.locator(".notice-bad").waitFor();
+  await look("events-wrong");
+}
+
 async function developers({ page, look }) {
   await page.goto("/api/docs");
   await page.locator(".opblock").first().waitFor();
@@ -167,6 +192,8 @@ export function* walks() {
         yield { name: "outages", steps: outages, ...world };
       }
     }
+    yield { name: "administrator", steps: administrator, language, size: "phone", scheme: "dark", scripts: true };
+    yield { name: "administrator", steps: administrator, language, size: "desktop", scheme: "light", scripts: true };
     yield { name: "keyboard", steps: keyboard, language, size: "desktop", scheme: "light", scripts: true };
     yield { name: "buy", steps: buy, language, size: "phone", scheme: "light", scripts: false };
     yield { name: "outages", steps: outages, language, size: "desktop", scheme: "light", scripts: false };
