@@ -17,7 +17,7 @@ def test_a_stranger_gets_what_is_everybody_s(shop, browser):
 def test_all_parts(ann):
     ann.post("/en/cart/items", product_id=1, quantity=2)
     home = ann.home()
-    assert home["me"] == {"name": "Ann", "email": "ann@example.org"}
+    assert home["me"] == {"name": "Ann", "email": "ann@example.org", "admin": False}
     assert home["cart"] == {"items": [{"product_id": 1, "quantity": 2}], "count": 2}
     assert home["orders"] == []
     assert home["problems"] == []

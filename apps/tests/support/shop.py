@@ -173,8 +173,14 @@ class Users(Fake):
     def me(self, request: Request) -> Answer:
         return 200, self._shown(self.shop.owner(request))
 
-    def _shown(self, email: str) -> dict[str, str]:
-        return {"id": str(uuid.uuid4()), "email": email, "name": self.shop.accounts[email]["name"]}
+    def _shown(self, email: str) -> dict[str, Any]:
+        roles = ["admin"] if email in self.shop.administrators else []
+        return {
+            "id": str(uuid.uuid4()),
+            "email": email,
+            "name": self.shop.accounts[email]["name"],
+            "roles": roles,
+        }
 
     def _tokens(self, email: str) -> dict[str, Any]:
         access, refresh = f"access-{uuid.uuid4().hex}", f"refresh-{uuid.uuid4().hex}"
@@ -315,6 +321,28 @@ class Orders(Fake):
         }
 
 
+class Audit(Fake):
+    """What happened; the newest event is the first one."""
+
+    name = "audit"
+    rules = (("GET", "/audit/events", "page"),)
+
+    def page(self, request: Request) -> Answer:
+        if self.shop.owner(request) not in self.shop.administrators:
+            raise Problem(403, "forbidden")
+        given = request.args
+        found = [
+            one
+            for one in self.shop.events
+            if given.get("type") in (None, one["type"])
+            and given.get("user_id") in (None, one["user_id"])
+            and given.get("since", "") <= one["at"] < given.get("until", "~")
+        ]
+        first, size = int(given.get("before", 0)), int(given["size"])
+        more = len(found) > first + size
+        return 200, {"items": found[first : first + size], "next": str(first + size) if more else None}
+
+
 class Shop:
     """All services and what they know."""
 
@@ -326,11 +354,14 @@ class Shop:
         self.refresh_tokens: dict[str, str] = {}
         self.carts: dict[str, dict[int, int]] = {}
         self.orders: dict[tuple[str, str], dict[str, Any]] = {}
+        self.administrators: set[str] = set()
+        self.events: list[dict[str, Any]] = []
         self.users, self.catalogue, self.selling = Users(self), Products(self), Orders(self)
+        self.audit = Audit(self)
 
     @property
     def services(self) -> tuple[Fake, ...]:
-        return self.users, self.catalogue, self.selling
+        return self.users, self.catalogue, self.selling, self.audit
 
     def start(self) -> None:
         for service in self.services:
@@ -368,4 +399,18 @@ def product(product_id: int, name: str, amount: int, **more: Any) -> dict[str, A
         "price": {"amount": amount, "currency": "RUB"},
         "available": 1000,
         **more,
+    }
+
+
+def happened(kind: str, at: str, user_id: str | None, **data: Any) -> dict[str, Any]:
+    """An event as the audit service answers it; `at` as in 2026-11-25T13:48:00+00:00."""
+    return {
+        "id": str(uuid.uuid4()),
+        "type": kind,
+        "version": 1,
+        "subject": user_id or "unknown",
+        "user_id": user_id,
+        "at": at,
+        "request_id": "r-1",
+        "data": {"user_id": user_id, **data},
     }

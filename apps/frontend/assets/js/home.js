@@ -15,6 +15,7 @@ export function showCount(count) {
 function showName(me) {
   const account = document.querySelector("[data-account]");
   account.textContent = me.name;
+  if (me.admin) document.querySelector("[data-audit]").hidden = false;
 }
 
 function write(price) {

@@ -17,6 +17,7 @@ from frontend.pages.request import current_session
 from frontend.rendering import set_up_templates
 from frontend.services import (
     PARALLEL_CALLS,
+    Audit,
     Backend,
     Client,
     Orders,
@@ -54,6 +55,7 @@ def _backend(settings: FrontendSettings, pool: Pool, read: float, write: float, 
         Users(Client.of("users", settings.users_url, read, write, **more)),
         Products(Client.of("products", settings.products_url, read, write, **more)),
         Orders(Client.of("orders", settings.orders_url, read, write, **more)),
+        Audit(Client.of("audit", settings.audit_url, read, write, **more)),
         pool,
     )
 
@@ -70,6 +72,7 @@ def _declare_home(api: Api, home: Home) -> None:
 
 def _documents(settings: FrontendSettings, own: dict[str, Any], pool: Pool) -> Documents:
     urls = {"users": settings.users_url, "products": settings.products_url, "orders": settings.orders_url}
+    urls["audit"] = settings.audit_url
     services = {name: Service(name, url, answer_seconds=settings.home_seconds) for name, url in urls.items()}
     return Documents(services, own, pool)
 

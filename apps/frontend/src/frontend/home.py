@@ -37,6 +37,7 @@ class HomeAccount(Output):
 
     name: str
     email: str
+    admin: bool = Field(description="Whether pages for administrators are of use")
 
 
 class HomeCart(Output):
@@ -157,7 +158,7 @@ def _result(future: "Future[Any]", done: bool) -> Any:
 
 
 def _account(account: Account) -> HomeAccount:
-    return HomeAccount(name=account.name, email=account.email)
+    return HomeAccount(name=account.name, email=account.email, admin=account.admin)
 
 
 def _problem(part: Part, error: ProblemError) -> HomeProblem:

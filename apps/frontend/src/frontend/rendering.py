@@ -12,7 +12,7 @@ from frontend.assets import PICTURES, Assets, known
 from frontend.services import Product
 from frontend.texts import WORDS, Words
 
-PLACE = ("q", "page", "next", "add")
+PLACE = ("q", "page", "next", "add", "type", "user", "since", "until", "before")
 """Query parameters that say what a page shows; others are ours, or a stranger's."""
 
 

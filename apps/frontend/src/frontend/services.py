@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 from tandem_common.calls import Service
 from tandem_common.fields import Money
 from tandem_common.problems import FieldError, ProblemError, Unavailable
+from tandem_common.tokens import ADMIN
 
 T = TypeVar("T")
 Model = TypeVar("Model", bound=BaseModel)
@@ -38,6 +39,12 @@ class Account(BaseModel):
 
     name: str
     email: str
+    roles: list[str] = Field(default_factory=list)
+
+    @property
+    def admin(self) -> bool:
+        """Whether this is an administrator's account."""
+        return ADMIN in self.roles
 
 
 class Product(BaseModel):
@@ -123,6 +130,25 @@ class OrderPage(BaseModel):
     page: int
     size: int
     total: int
+
+
+class Event(BaseModel):
+    """Something that happened."""
+
+    id: uuid.UUID
+    type: str
+    subject: str
+    user_id: uuid.UUID | None
+    at: datetime
+    request_id: str | None = None
+    data: dict[str, Any]
+
+
+class EventPage(BaseModel):
+    """Events, newest first."""
+
+    items: list[Event]
+    next: str | None
 
 
 class _Problem(BaseModel):
@@ -264,6 +290,17 @@ class Orders:
         return self.client.get("/orders", OrderPage, token, page=page, size=size)
 
 
+@dataclass(frozen=True)
+class Audit:
+    """What happened in the shop."""
+
+    client: Client
+
+    def page(self, token: str, **query: object) -> EventPage:
+        """Events, newest first; Refusal 403 unless the token is an administrator's."""
+        return self.client.get("/audit/events", EventPage, token, **query)
+
+
 class Pool:
     """Threads that fetch parts of a page at the same time, under the same request id."""
 
@@ -282,6 +319,7 @@ class Backend:
     users: Users
     products: Products
     orders: Orders
+    audit: Audit
     pool: Pool
 
     def products_by_id(self, ids: Iterable[int]) -> dict[int, Product | None]:

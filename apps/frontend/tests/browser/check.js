@@ -20,7 +20,7 @@ function watch(page, where, expected) {
   const note = (text) => problems.push(`${where()}: ${text}`);
   page.on("console", (message) => {
     // Chromium reports statuses that the walk itself provokes.
-    const provoked = /status of (404|409|422|503)/.test(message.text()) && expected();
+    const provoked = /status of (403|404|409|422|503)/.test(message.text()) && expected();
     if (["error", "warning"].includes(message.type()) && !provoked) note(`console: ${message.text()}`);
   });
   page.on("pageerror", (error) => note(`script: ${error.message}`));

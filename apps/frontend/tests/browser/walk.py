@@ -18,7 +18,7 @@ from frontend import assets
 from frontend.application import create_app
 from frontend.settings import FrontendSettings
 from products.samples import read
-from support.shop import Quiet, Shop, product
+from support.shop import Quiet, Shop, happened, product
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.shared_data import SharedDataMiddleware
 from werkzeug.serving import make_server
@@ -41,6 +41,21 @@ def samples() -> list[dict[str, Any]]:
     return found
 
 
+def events() -> list[dict[str, Any]]:
+    """Something of each kind, and more orders than a page has."""
+    user = "8f7f0f6e-5f3e-4f3b-9f7e-0123456789ab"
+    found = [
+        happened("user.login_failed", "2026-11-25T13:48:00+00:00", None, count=7),
+        happened("user.logged_in", "2026-11-25T13:47:00+00:00", user),
+        happened("user.registered", "2026-11-25T13:46:00+00:00", user, email="анна@example.org", name="Анна"),
+    ]
+    for minute in range(45, 5, -1):
+        at = f"2026-11-25T13:{minute:02}:00+00:00"
+        items = [{"product_id": 1, "quantity": 2, "name": "Enamel mug", "amount": 69000, "currency": "RUB"}]
+        found.append(happened("order.created", at, user, items=items, amount=138000, currency="RUB"))
+    return found
+
+
 def switches(shop: Shop) -> Flask:
     """Makes services fail from outside."""
     app = Flask("switches")
@@ -52,12 +67,18 @@ def switches(shop: Shop) -> Flask:
         setattr(fake, switch, value)
         return "done"
 
+    @app.get("/administrator/<email>")
+    def make_administrator(email: str) -> str:
+        shop.administrators.add(email)
+        return "done"
+
     return app
 
 
 def application(dist: Path) -> WSGIApplication:
     """Pages, static files and switches."""
     shop = Shop(samples())
+    shop.events = events()
     shop.start()
     manifest = json.loads((dist / "manifest.json").read_text())
     assets.Assets.load = classmethod(lambda cls: cls(manifest))

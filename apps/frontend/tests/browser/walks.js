@@ -182,6 +182,31 @@ async function orders({ page, look, fail, language, email, scripts }) {
   await fail("orders/step/0");
 }
 
+async function administrator({ page, look, fail, language, email }) {
+  await fail("users/down/0");
+  await page.goto(`/${language}/account/register`);
+  await register(page, email, WORDS[language]);
+  await page.waitForURL(/shop/);
+  await page.goto(`/${language}/account/events`);
+  await look("events-refused");
+  await fail(`administrator/${email}`);
+  await page.goto(`/${language}/shop/`);
+  await page.locator("[data-audit]").click();
+  await page.waitForURL(/account\/events$/);
+  await look("events");
+  await page.locator("summary").nth(2).click();
+  await look("events-details");
+  await page.locator("main form select").selectOption("order.created");
+  await page.locator("main form button").click();
+  await page.waitForURL(/type=order.created/);
+  await page.locator("[rel=next]").click();
+  await page.waitForURL(/before=/);
+  await look("events-older");
+  await page.goto(`/${language}/account/events?user=nobody`);
+  await page.locator(".notice-bad").waitFor();
+  await look("events-wrong");
+}
+
 async function developers({ page, look }) {
   await page.goto("/api/docs");
   await page.locator(".opblock").first().waitFor();
@@ -201,6 +226,8 @@ export function* walks() {
     yield { name: "orders", steps: orders, language, size: "phone", scheme: "light", scripts: true };
     yield { name: "orders", steps: orders, language, size: "desktop", scheme: "dark", scripts: true };
     yield { name: "orders", steps: orders, language, size: "desktop", scheme: "light", scripts: false };
+    yield { name: "administrator", steps: administrator, language, size: "phone", scheme: "dark", scripts: true };
+    yield { name: "administrator", steps: administrator, language, size: "desktop", scheme: "light", scripts: true };
     yield { name: "keyboard", steps: keyboard, language, size: "desktop", scheme: "light", scripts: true };
     yield { name: "buy", steps: buy, language, size: "phone", scheme: "light", scripts: false };
     yield { name: "outages", steps: outages, language, size: "desktop", scheme: "light", scripts: false };

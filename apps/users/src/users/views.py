@@ -6,16 +6,22 @@ from typing import Annotated, Any, Literal
 
 from flask import Response
 from pydantic import AfterValidator, Field, StringConstraints
-from tandem_common.api import Api
+from tandem_common.api import Api, Header
 from tandem_common.fields import Input, Output, no_control_characters
 from tandem_common.problems import Unauthorized
 from tandem_common.tokens import Claims, Verifier
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
 
 from users.accounts import Accounts, Grant
 from users.emails import normalise
 from users.models import User
 
 MAX_PASSWORD = 256
+LANGUAGES = ("en", "ru")
+LANGUAGE = Header(
+    "Accept-Language", "In which to write to the account's owner: en or ru", max_length=1000, required=False
+)
 Email = Annotated[str, AfterValidator(normalise), Field(max_length=1024, examples=["ann@example.org"])]
 Name = Annotated[
     str,
@@ -30,7 +36,6 @@ class Registration(Input):
     email: Email
     password: str = Field(min_length=8, max_length=MAX_PASSWORD)
     name: Name
-    language: Literal["en", "ru"] = Field(default="en", description="In which to write to its owner")
 
 
 class Login(Input):
@@ -118,13 +123,16 @@ def _declare_accounts(api: Api, accounts: Accounts) -> None:
         "POST",
         "/users/register",
         "Make an account",
+        header=LANGUAGE,
         body=Registration,
         answers={201: Account},
         problems=[409],
     )
-    def register(body: Registration) -> Account:
+    def register(body: Registration, header: str | None) -> Account:
         """After an unknown outcome repeat the request: 409 then means that the account exists."""
-        return Account.of(accounts.register(body.email, body.password, body.name, body.language))
+        accepted = parse_accept_header(header, LanguageAccept)
+        language = accepted.best_match(LANGUAGES, default=LANGUAGES[0])
+        return Account.of(accounts.register(body.email, body.password, body.name, language))
 
     @api.operation("GET", "/users/me", "The token's account", token=True, answers={200: Account})
     def me(claims: Claims) -> Account:

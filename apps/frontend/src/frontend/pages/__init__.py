@@ -3,7 +3,7 @@
 from flask import Blueprint, Flask, Response, redirect, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from frontend.pages import account, cart, checkout, errors, orders, shop
+from frontend.pages import account, audit, cart, checkout, errors, orders, shop
 from frontend.pages.request import write_session
 from frontend.rendering import page_language
 
@@ -21,7 +21,7 @@ def mount(app: Flask) -> None:
         if endpoint.startswith("pages."):
             values.setdefault("language", page_language())
 
-    for part in (shop, account, cart, checkout, orders):
+    for part in (shop, account, cart, checkout, orders, audit):
         part.declare(blueprint)
 
     @blueprint.get("/")
