@@ -307,7 +307,7 @@ def test_a_message_that_the_database_refuses_does_not_block(broker, events, keep
     put(broker, 13)
     put(broker, 1)
     with consuming(settings(events, broker, "keeper", retries=1), with_handler(Handler(Thing, apply))):
-        properties, _ = broker.take(DEAD, 30)
+        properties, _ = broker.take(DEAD)
         wait_for(lambda: numbers(events) == [1], "the other one")
     assert "Unavailable" in properties.headers["x-tandem-reason"]
 

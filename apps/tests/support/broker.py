@@ -336,7 +336,7 @@ class Broker:
         with self.channel() as channel:
             channel.basic_publish("", queue, body, pika.BasicProperties(delivery_mode=2, **properties))
 
-    def take(self, queue: str, seconds: float = 10) -> tuple[pika.BasicProperties, bytes]:
+    def take(self, queue: str, seconds: float = 60) -> tuple[pika.BasicProperties, bytes]:
         """Take a message out of a queue; wait for it."""
         deadline = time.monotonic() + seconds
         with self.channel() as channel:

@@ -118,7 +118,7 @@ def unsent(server: Server) -> int:
     return int(server.execute("select count(*) from outbox", DATABASE)[0][0])
 
 
-def wait_for(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
+def wait_for(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
     """Look until it is so."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -161,6 +161,6 @@ def _running(work: Callable[[Stop], None]) -> Iterator[Stop]:
         yield stop
     finally:
         stop.set()
-        thread.join(30)
+        thread.join(60)
     assert not thread.is_alive(), "it does not stop"
     assert not failed, failed
