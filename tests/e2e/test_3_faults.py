@@ -1,4 +1,5 @@
-"""Faults under load: nothing acknowledged is lost or doubled, and writes go on within the profile's promise."""
+"""Faults under load: nothing acknowledged is lost or doubled, each order is paid, sent and told of once, and writes go on
+within the profile's promise."""
 
 import time
 
@@ -8,7 +9,7 @@ from tests.support.faults import FAULTS, run_fault
 from tests.support.playbook import playbook
 
 
-@pytest.mark.parametrize("name", ["switchover", "kill-primary", "cut-primary-site"])
+@pytest.mark.parametrize("name", ["switchover", "kill-workers", "kill-primary", "cut-primary-site"])
 def test_orders_survive(lab, logs, name):
     outcome = run_fault(lab, FAULTS[name], logs / f"fault-{name}-{int(time.time())}.log")
     print(outcome.line())

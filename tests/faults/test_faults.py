@@ -16,9 +16,15 @@ def table(lab):
     yield
     print("\n" + "\n".join(ROWS))
     for name in FAULTS:
-        gaps = [float(row.split("write gap")[1].split()[0]) for row in ROWS if row.startswith(f"{name} ")]
-        if gaps:
-            print(f"{name:26} maximum write gap of {len(gaps)} runs: {max(gaps):.1f} s")
+        rows = [row for row in ROWS if row.startswith(f"{name} ")]
+        longest = [
+            max((float(row.split(f"{what} gap")[1].split()[0]) for row in rows), default=0.0)
+            for what in ("write", "payment")
+        ]
+        if rows:
+            print(
+                f"{name:26} of {len(rows)} runs: write gap {longest[0]:.1f} s, payment gap {longest[1]:.1f} s"
+            )
 
 
 # All faults in turn, so that none follows upon itself: the stall guard asks for one failover in two minutes at most.

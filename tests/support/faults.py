@@ -10,7 +10,13 @@ from pathlib import Path
 from lab import Lab
 from tests.support.cluster import primary, standby, wait_settled
 from tests.support.load import Load
+from tests.support.orderflow import check
+from tests.support.orderstate import BROKERS, found, payment_gap, queue_leaders, stock, wait_quiet
 from tests.support.playbook import playbook
+
+
+APP_HOSTS = ("msk-app1", "msk-app2", "spb-app1")
+WORKERS = r"/bin/[a-z-]+ (relay|consume)$"
 
 
 @dataclass(frozen=True)
@@ -31,13 +37,19 @@ class Fault:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What clients saw: contradictions of the ledger, write gap and time to be whole again in seconds."""
+    """What clients saw, and what became of their orders everywhere; times in seconds.
+
+    write_gap: without an acknowledged order. payment_gap: without a payment at the provider, so without a message that
+    went through the broker. quiet_after: from the end of the load until every order was final and no message was left.
+    """
 
     fault: str
     primary: str
     contradictions: list[str]
     write_gap: float
+    payment_gap: float
     whole_after: float
+    quiet_after: float
     summary: str
 
     def line(self) -> str:
@@ -46,8 +58,9 @@ class Outcome:
             f"{len(self.contradictions)} CONTRADICTIONS" if self.contradictions else "nothing lost or doubled"
         )
         return (
-            f"{self.fault:24} primary {self.primary:10} write gap {self.write_gap:5.1f} s, "
-            f"whole again {self.whole_after:4.1f} s after healing, {lost} ({self.summary})"
+            f"{self.fault:24} primary {self.primary:10} write gap {self.write_gap:5.1f} s, payment gap "
+            f"{self.payment_gap:5.1f} s, whole again {self.whole_after:4.1f} s after healing, orders done "
+            f"{self.quiet_after:4.1f} s later, {lost} ({self.summary})"
         )
 
 
@@ -73,6 +86,24 @@ def switch_over(_lab: Lab, _primary: str, _standby: str) -> None:
     assert run.rc == 0, run.output[-3000:]
 
 
+def kill_queue_leader(lab: Lab, _primary: str, _standby: str) -> None:
+    """Power off the broker's host that leads most queues."""
+    lab.kill(queue_leaders(lab)[0])
+
+
+def boot_brokers(lab: Lab, _primary: str, _standby: str) -> None:
+    """Power on what is off of the broker's hosts."""
+    for host in BROKERS:
+        if not lab.running(host):
+            boot(lab, host)
+
+
+def kill_workers(lab: Lab, _primary: str, _standby: str) -> None:
+    """Kill every relay and consumer at once, with what they have in hand."""
+    for host in APP_HOSTS:
+        lab.run(host, ["pkill", "-KILL", "-f", WORKERS], timeout=20).check_returncode()
+
+
 def heal(lab: Lab, _primary: str, _standby: str) -> None:
     """Undo a fault of the network."""
     lab.heal()
@@ -96,6 +127,8 @@ FAULTS = {
         ),
         Fault("kill-edge", lambda lab, p, s: lab.kill("msk-edge1"), lambda lab, p, s: boot(lab, "msk-edge1")),
         Fault("switchover", switch_over, lambda lab, p, s: None, hold=5, promise=2.0),
+        Fault("kill-queue-leader", kill_queue_leader, boot_brokers),
+        Fault("kill-workers", kill_workers, kill_workers, hold=8.0),
         Fault("kill-witness", lambda lab, p, s: lab.kill("wit1"), lambda lab, p, s: boot(lab, "wit1")),
     )
 }
@@ -105,12 +138,24 @@ def run_fault(lab: Lab, fault: Fault, log: Path) -> Outcome:
     """Run one fault under load and judge it. Raises AssertionError when the platform does not become whole."""
     wait_settled(lab)
     leader, follower = primary(lab), standby(lab)
+    before = stock(lab)
     with Load(lab, log, seconds=fault.total) as load:
         time.sleep(5)
         fault.begin(lab, leader, follower)
         time.sleep(fault.hold)
         fault.end(lab, leader, follower)
     whole_after = wait_settled(lab)
+    contradictions = load.lost_or_doubled()
+    quiet_after = wait_quiet(lab)
+    ledger = load.ledger
+    contradictions += check({str(ack.order) for ack in ledger.acks}, found(lab, before))
     return Outcome(
-        fault.name, leader, load.lost_or_doubled(), load.ledger.write_gap(), whole_after, load.summary()
+        fault.name,
+        leader,
+        contradictions,
+        ledger.write_gap(),
+        payment_gap(lab, ledger.started, ledger.planned_end),
+        whole_after,
+        quiet_after,
+        load.summary(),
     )

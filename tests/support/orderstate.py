@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 from lab import Lab
@@ -49,10 +51,30 @@ def unsent(lab: Lab) -> dict[str, int]:
 def outside(lab: Lab, port: int, what: str) -> list[dict[str, Any]]:
     """A list that one of the world's stand-ins keeps."""
     address = lab.env()["hosts"]["world"]["address"]
-    done = lab.run("world", ["curl", "-sf", "--max-time", "20", f"http://{address}:{port}/{what}"], timeout=30)
+    done = lab.run(
+        "world", ["curl", "-sf", "--max-time", "20", f"http://{address}:{port}/{what}"], timeout=30
+    )
     done.check_returncode()
     found: list[dict[str, Any]] = json.loads(done.stdout)[what]
     return found
+
+
+def payment_gap(lab: Lab, start: float, end: float) -> float:
+    """Longest time (s) without a payment at the provider between two moments (s since the epoch)."""
+    made = sorted(payment["made_at"] for payment in outside(lab, PAYMENTS_PORT, "payments"))
+    times = [start, *(moment for moment in made if start <= moment <= end), end]
+    return max(later - earlier for earlier, later in pairwise(times))
+
+
+def queue_leaders(lab: Lab) -> list[str]:
+    """Hosts of the broker's nodes, those that lead most queues first."""
+    command = ["rabbitmqctl", "-q", "--formatter", "json", "list_queues", "-p", "tandem", "name", "leader"]
+    done = lab.run(BROKERS[0], command, timeout=60)
+    done.check_returncode()
+    count = Counter(
+        row["leader"].partition("@")[2].partition(".")[0] for row in json.loads(done.stdout) if row["leader"]
+    )
+    return [host for host, _ in count.most_common()]
 
 
 def wait_quiet(lab: Lab, timeout: float = 240) -> float:
