@@ -15,7 +15,7 @@ from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
-from ansible_collections.tandem.platform.plugins.plugin_utils import revisions
+from ansible_collections.tandem.platform.plugins.plugin_utils import revisions, supervised
 
 MIGRATION_PROGRAM = "migrate_service.py"
 
@@ -66,14 +66,16 @@ class ActionModule(ActionBase):
         migrate: set[str],
         variables: dict[str, Any],
     ) -> tuple[dict[str, list[Any]], list[dict[str, Any]]]:
-        instances = {str(view["name"]): int(view["instances"]) for view in services}
+        # In start order, so that what a service depends on is known.
+        units: dict[str, list[str]] = {}
         entries: dict[str, list[Any]] = {"directories": [], "files": [], "absent": []}
         expected = []
         for view in services:
             inputs = self._inputs(view, releases, variables)
             rendered = self._render_all(inputs, variables)
             revision = revisions.revision_id(inputs, rendered)
-            parts = [revisions.entries(inputs, rendered, revision, revisions.after(view, instances))]
+            parts = [revisions.entries(inputs, rendered, revision, revisions.after(view, units))]
+            units[inputs.name] = revisions.units(inputs, revision)
             here = revisions.migrates(view) and inputs.name in migrate
             password = self._secret(f"postgres/{view['database']['owner']}", variables) if here else ""
             parts.append(revisions.migration_entries(inputs, rendered, password, here))
@@ -81,10 +83,13 @@ class ActionModule(ActionBase):
                 for section, listed in part.items():
                     entries[section] += listed
             expected.append(revisions.expected(inputs, revision))
-        if any(revisions.migrates(view) for view in services):
-            path = f"/opt/tandem/lib/{MIGRATION_PROGRAM}"
+        programs = [MIGRATION_PROGRAM] if any(revisions.migrates(view) for view in services) else []
+        if any(view["manager"] == "supervisord" for view in services):
+            programs.append(supervised.REVIVE_PROGRAM)
+        for program in programs:
+            entries["files"].append({"path": f"/opt/tandem/lib/{program}", "source": program})
+        if programs:
             entries["directories"].append({"path": "/opt/tandem/lib"})
-            entries["files"].append({"path": path, "source": MIGRATION_PROGRAM})
         return entries, expected
 
     def _inputs(
@@ -126,10 +131,17 @@ class ActionModule(ActionBase):
             return self._render(name, context, variables)
 
         return revisions.Rendered(
-            unit=render("service.unit.j2"),
+            unit=render("supervisord.unit.j2" if inputs.supervised else "service.unit.j2"),
             gunicorn=render("gunicorn.conf.py.j2") if inputs.view["wsgi"] else None,
             logging=render("journald.conf.j2"),
             migration=render("migrate.unit.j2"),
+            supervised=supervised.Rendered(
+                config=render("supervisord.conf.j2"),
+                program=render("supervisord_program.conf.j2"),
+                start=render("supervisord_start.sh.j2"),
+            )
+            if inputs.supervised
+            else None,
         )
 
     def _render(self, name: str, context: dict[str, Any], variables: dict[str, Any]) -> str:

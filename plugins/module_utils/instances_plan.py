@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .instances_door import Server
-from .instances_systemd import Instance
+from .instances_systemd import Instance, Target
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Expected:
     port: int | None = None
     health: str | None = None
     restart: str = "always"
+    manager: str = "systemd"
 
     @staticmethod
     def read(values: Mapping[str, Any]) -> Expected:
@@ -33,6 +34,7 @@ class Expected:
             port=int(values["port"]) if values.get("port") else None,
             health=values.get("health") or None,
             restart=str(values.get("restart", "always")),
+            manager=str(values.get("manager", "systemd")),
         )
 
     def address(self, number: int) -> tuple[int, str] | None:
@@ -51,10 +53,17 @@ class Plan:
     restart: tuple[int, ...] = ()
     stop: tuple[int, ...] = ()
     put_back: tuple[int, ...] = ()
+    # What is left of them under the other manager.
+    leave: tuple[int, ...] = ()
     # Not shown to people: which unit file systemd would start them by.
     hold: tuple[int, ...] = ()
     let_go: tuple[int, ...] = ()
     found: Mapping[int, Instance] = field(default_factory=dict)
+    beside: Mapping[int, Instance] = field(default_factory=dict)
+
+    def targets(self, kind: str) -> list[Target]:
+        """Return the instances to which this kind of thing has to be done, with the wanted revision."""
+        return [(self.service.name, number, self.service.revision) for number in getattr(self, kind)]
 
     def lines(self, *kinds: str) -> list[str]:
         """Return one line per thing to do, of these kinds."""
@@ -67,15 +76,19 @@ def plan(
     servers: Mapping[int, Server],
     wanted_unit: str | None,
     installed_unit: str | None,
+    beside: Iterable[Instance] = (),
 ) -> Plan:
     """Compare a service with its instances on the host.
 
-    `wanted_unit` is the text of the revision's template, None when check mode has not placed it yet.
+    `wanted_unit` is the text of the revision's unit, None when check mode has not placed it yet. `beside`: what is
+    left of instances under another manager than the one in `found`.
     """
     by_number = {instance.number: instance for instance in found}
     numbers = range(1, service.instances + 1)
     running = {number for number in numbers if number in by_number and by_number[number].running}
-    old = {number for number in running if by_number[number].revision != service.revision}
+    current = (service.manager, service.revision)
+    old = {n for n in running if (by_number[n].manager, by_number[n].revision) != current}
+    other = {instance.number: instance for instance in beside}
     template = wanted_unit is None or wanted_unit != installed_unit
     return Plan(
         service=service,
@@ -84,11 +97,13 @@ def plan(
         start=tuple(n for n in numbers if n not in running),
         restart=tuple(sorted(old)),
         stop=tuple(sorted(n for n in by_number if n not in numbers and not by_number[n].gone)),
+        leave=tuple(sorted(other)),
         put_back=tuple(n for n in sorted(running - old) if n in servers and servers[n].drained),
         # What runs an older revision shall start as that revision until its turn comes.
         hold=tuple(sorted(n for n in old if template and not by_number[n].held)),
         let_go=tuple(sorted(n for n in running - old if by_number[n].held)),
         found=by_number,
+        beside=other,
     )
 
 
@@ -104,4 +119,4 @@ def restarts(plans: Sequence[Plan]) -> list[str]:
 
 def at_once(plans: Sequence[Plan]) -> list[str]:
     """Return what disturbs no request, and is done on all hosts at the same time."""
-    return [line for item in plans for line in item.lines("enable", "start", "stop", "put_back")]
+    return [line for item in plans for line in item.lines("leave", "enable", "start", "stop", "put_back")]

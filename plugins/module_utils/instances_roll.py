@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 
 from . import instances_health
 from .instances_door import Door
+from .instances_managers import Manager, Managers
 from .instances_plan import Expected, Plan, usable_elsewhere
-from .instances_systemd import Instance, Systemd, SystemdError
+from .instances_systemd import Instance, Target
 
 POLL_SECONDS = 0.2
 UP_SECONDS = 30.0
@@ -56,7 +57,7 @@ class Clock:
 class Roller:
     """Does what plans say. `alone`: services that no other host runs, so that nobody can go elsewhere."""
 
-    systemd: Systemd
+    managers: Managers
     door: Door
     times: Times = field(default_factory=Times)
     clock: Clock = field(default_factory=Clock)
@@ -67,48 +68,38 @@ class Roller:
 
     def prepare(self, plan: Plan, unit: str) -> bool:
         """Install a service's unit; what runs another revision keeps starting as it did. True if changed."""
-        name = plan.service.name
-        old = self.systemd.template(name)
-        for number in plan.hold if old is not None else ():
-            self.systemd.hold(name, number, str(old))
-        if plan.template:
-            self.systemd.write_template(name, unit)
-        for number in plan.let_go:
-            self.systemd.release(name, number)
-        return bool(plan.template or plan.let_go)
+        if not plan.template and not plan.let_go:
+            return False
+        manager = self.managers.named(plan.service.manager)
+        manager.install(plan.service.name, plan.service.revision, unit, plan.hold, plan.let_go)
+        return True
 
     def start(self, plans: Sequence[Plan]) -> None:
         """Enable and start what is missing, all at once, and wait until it is healthy. Raises `RollError`."""
-        enable = [f"{plan.service.name}@{number}.service" for plan in plans for number in plan.enable]
-        if enable:
-            self.systemd.call("enable", "--quiet", "--", *enable)
-        missing = [(plan.service, number) for plan in plans for number in plan.start]
-        for service, number in missing:
-            self.systemd.release(service.name, number)
-        if missing:
-            units = [f"{service.name}@{number}.service" for service, number in missing]
-            self.systemd.reload()
-            self._restart_units(units)
-        for service, number in missing:
-            problem = self._wait_healthy(service, number, service.revision)
-            if problem:
-                raise RollError(
-                    self._report(service, number, "does not come up", problem, "It is left as it is.")
-                )
+        for manager in self.managers:
+            of = [plan for plan in plans if plan.service.manager == manager.name]
+            manager.enable([target for plan in of for target in plan.targets("enable")])
+            manager.start([target for plan in of for target in plan.targets("start")])
+        for plan in plans:
+            manager = self.managers.named(plan.service.manager)
+            for number in plan.start:
+                problem = self._wait_healthy(manager, plan.service, number, plan.service.revision)
+                if problem:
+                    what, outcome = "does not come up", "It is left as it is."
+                    raise RollError(self._report(manager, plan.service, number, what, problem, outcome))
 
-    def stop(self, service: str, numbers: Sequence[int]) -> None:
-        """Take instances out of the door, wait for their requests, stop and disable them."""
-        if not numbers:
-            return
-        for number in numbers:
-            self._take_out(service, number)
-        units = [f"{service}@{number}.service" for number in numbers]
-        self.systemd.call("stop", "--", *units)
-        self.systemd.call("disable", "--quiet", "--", *units)
-        for number in numbers:
-            self.systemd.release(service, number)
-        self.systemd.reload()
-        self.systemd.forget_failures(f"{service}@*.service")
+    def leave(self, plan: Plan) -> None:
+        """Clear away what an interrupted move to another manager has left of instances."""
+        for number, instance in plan.beside.items():
+            self.managers.named(instance.manager).drop(plan.service.name, [number])
+
+    def stop(self, plan: Plan) -> None:
+        """Take surplus instances out of the door, wait for their requests, and stop them for good."""
+        for number in plan.stop:
+            self._take_out(plan.service.name, number)
+        for manager in self.managers:
+            numbers = [number for number in plan.stop if plan.found[number].manager == manager.name]
+            manager.drop(plan.service.name, numbers)
 
     def leave_and_stop(self, service: Expected, numbers: Sequence[int]) -> None:
         """Stop a whole service on this host, after its callers have gone elsewhere.
@@ -123,10 +114,7 @@ class Roller:
         try:
             for number in numbers:
                 self._take_out(service.name, number)
-            units = [f"{service.name}@{number}.service" for number in numbers]
-            self.systemd.call("stop", "--", *units)
-            if service.restart == "unless-stopped":
-                self.systemd.call("disable", "--quiet", "--", *units)
+            self._stop_all(service, numbers)
         finally:
             # The door's own checks keep stopped instances out from now on.
             for number in numbers:
@@ -136,16 +124,25 @@ class Roller:
 
     def reload(self, service: Expected, number: int) -> None:
         """Have one instance load anew, and see that it is healthy after it. Raises `RollError`."""
-        self.systemd.call("reload", "--", f"{service.name}@{number}.service")
+        manager = self.managers.having(service.name, number, service.manager)
+        manager.renew(service.name, number)
         self.clock.sleep(POLL_SECONDS)
-        problem = self._wait_healthy(service, number, None)
+        problem = self._wait_healthy(manager, service, number, None)
         if problem:
-            raise RollError(self._report(service, number, "is not well after its reload", problem, ""))
+            what = "is not well after its reload"
+            raise RollError(self._report(manager, service, number, what, problem, ""))
+
+    def _stop_all(self, service: Expected, numbers: Sequence[int]) -> None:
+        having = {number: self.managers.having(service.name, number, service.manager) for number in numbers}
+        for manager in self.managers:
+            own = [number for number in numbers if having[number] is manager]
+            if own:
+                manager.stop(service.name, own, at_boot=service.restart != "unless-stopped")
 
     # -- restarts, one after another ---------------------------------------------------------------
 
     def restart(self, service: Expected, number: int, move: bool = True) -> None:
-        """Restart one instance behind a drain; `move`: to the installed revision, else as it is held.
+        """Restart one instance behind a drain; `move`: to the installed revision and its manager, else as it is.
 
         An instance that does not come up with the new revision goes back to the one it ran. Raises `RollError`.
         """
@@ -182,28 +179,38 @@ class Roller:
             self.clock.sleep(POLL_SECONDS)
 
     def _exchange(self, service: Expected, number: int, move: bool) -> None:
-        unit = f"{service.name}@{number}.service"
-        before = self.systemd.held_text(service.name, number) if move else None
-        if before is not None:
-            self.systemd.release(service.name, number)
-        self.systemd.reload()
-        self._restart_units([unit])
-        problem = self._wait_healthy(service, number, service.revision if move else None)
+        name = service.name
+        before = self.managers.having(name, number, service.manager)
+        manager, origin = before, None
+        if move:
+            manager = self.managers.named(service.manager)
+            origin = before.origin(name, number, service.revision)
+            self._move(before, manager, (name, number, service.revision))
+        else:
+            before.restart(name, number)
+        problem = self._wait_healthy(manager, service, number, service.revision if move else None)
         if not problem:
             return
-        journal = self.systemd.journal(unit, service.name)
-        outcome = self._go_back(service, number, before)
+        log = manager.log(name, number)
+        outcome = self._go_back(service, number, manager, before, origin)
         what = f"does not come up with revision {service.revision}" if move else "does not come up"
-        raise RollError(self._report(service, number, what, problem, outcome, journal))
+        raise RollError(self._report(manager, service, number, what, problem, outcome, log))
 
-    def _go_back(self, service: Expected, number: int, before: str | None) -> str:
-        """Return an instance to the unit it ran by, and say what became of it."""
-        if before is None:
+    def _move(self, before: Manager, after: Manager, target: Target, origin: str | None = None) -> None:
+        """Stop an instance under one manager and start it under another, which may be the same."""
+        if before is not after:
+            before.drop(target[0], [target[1]])
+            after.enable([target])
+        after.put(target, origin)
+
+    def _go_back(
+        self, service: Expected, number: int, manager: Manager, before: Manager, origin: str | None
+    ) -> str:
+        """Return an instance to what it ran by, and say what became of it."""
+        if origin is None:
             return "It is left as it is."
-        self.systemd.hold(service.name, number, before)
-        self.systemd.reload()
-        self._restart_units([f"{service.name}@{number}.service"])
-        problem = self._wait_healthy(service, number, None)
+        self._move(manager, before, (service.name, number, service.revision), origin)
+        problem = self._wait_healthy(before, service, number, None)
         if problem:
             return f"With its previous revision it does not come up either: {problem}."
         self._put_back(service, number, healthy=True)
@@ -238,20 +245,12 @@ class Roller:
 
     # -- waiting and telling -----------------------------------------------------------------------
 
-    def _restart_units(self, units: Sequence[str]) -> None:
-        self.systemd.forget_failures(*units)
-        try:
-            self.systemd.call("restart", "--", *units)
-        except SystemdError:
-            # Whether it comes up by itself, and why not, is found out by looking at it.
-            return
-
-    def _wait_healthy(self, service: Expected, number: int, revision: str | None) -> str:
+    def _wait_healthy(self, manager: Manager, service: Expected, number: int, revision: str | None) -> str:
         """Wait until an instance is healthy; return what is wrong with it when it does not get so."""
         deadline = self.clock.now() + self.times.start
         since, pid, problem = self.clock.now(), 0, "no process"
         while self.clock.now() < deadline:
-            instance = self.systemd.instance(service.name, number)
+            instance = manager.instance(service.name, number)
             if instance.pid != pid:
                 since, pid = self.clock.now(), instance.pid
             problem = self._problem(service, instance, revision, self.clock.now() - since)
@@ -266,7 +265,7 @@ class Roller:
         if not instance.running or instance.active != "active":
             ended = f", last result {instance.result}" if instance.result not in ("", "success") else ""
             again = f", started again {instance.restarts} times" if instance.restarts else ""
-            return f"systemd says {instance.active} ({instance.sub}){ended}{again}"
+            return f"{instance.manager} says {instance.active} ({instance.sub}){ended}{again}"
         if revision is not None and instance.revision != revision:
             return f"the process is of revision {instance.revision or '(unknown)'}"
         address = service.address(instance.number)
@@ -275,12 +274,18 @@ class Roller:
         return "" if age >= self.times.stable else f"it lives for only {age:.1f} s"
 
     def _report(
-        self, service: Expected, number: int, what: str, problem: str, outcome: str, journal: str = ""
+        self,
+        manager: Manager,
+        service: Expected,
+        number: int,
+        what: str,
+        problem: str,
+        outcome: str,
+        log: str = "",
     ) -> str:
-        unit = f"{service.name}@{number}.service"
-        journal = journal or self.systemd.journal(unit, service.name)
+        log = log or manager.log(service.name, number)
         return (
             f"{service.name}@{number} on {platform.node()} {what}: {problem}.\n{outcome} Nothing else was "
-            f"restarted after it.\nThe end of its journal:\n{journal}\nNext: correct the cause and run the "
-            f"playbook again; more with: journalctl --namespace=+{service.name} -u {unit}"
+            f"restarted after it.\nThe end of its journal:\n{log}\nNext: correct the cause and run the "
+            f"playbook again; more with: {manager.log_command(service.name, number)}"
         )

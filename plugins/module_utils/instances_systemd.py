@@ -33,6 +33,9 @@ PROPERTIES = (
 )
 JOURNAL_LINES = 15
 CALL_SECONDS = 180
+# A service, one of its instances, and the revision that it shall run.
+Target = tuple[str, int, str]
+UNITS_REVISION = re.compile(r"/revisions/([0-9a-f]+)/")
 REVISION = re.compile(rb"(?:^|\0)TANDEM_REVISION=([0-9a-f]+)(?:\0|$)")
 
 
@@ -57,15 +60,11 @@ class Instance:
     memory: int | None = None
     since: str = ""
     can_reload: bool = False
-
-    @property
-    def unit(self) -> str:
-        """The unit's whole name."""
-        return f"{self.service}@{self.number}.service"
+    manager: str = "systemd"
 
     @property
     def running(self) -> bool:
-        """Whether a process is there, up or on its way; not when systemd is about to start it again."""
+        """Whether a process is there, up or on its way; not when it is about to be started again."""
         return self.pid > 0 and self.active in ("active", "activating", "reloading", "refreshing")
 
     @property
@@ -75,7 +74,9 @@ class Instance:
 
 
 class Systemd:
-    """systemctl, journalctl, unit files and /proc of this host."""
+    """systemctl, journalctl, unit files and /proc of this host; also a `Manager` of instances."""
+
+    name = "systemd"
 
     def __init__(self, folder: Path = UNIT_FOLDER, proc: Path = Path("/proc")) -> None:
         self.folder = folder
@@ -150,7 +151,7 @@ class Systemd:
             sub=values.get("SubState", "dead"),
             result=values.get("Result", ""),
             pid=pid,
-            revision=self._revision(pid),
+            revision=self.revision(pid),
             enabled=values.get("UnitFileState") == "enabled",
             held=self.held(service, int(number)),
             restarts=int(values.get("NRestarts") or 0),
@@ -159,7 +160,8 @@ class Systemd:
             can_reload=values.get("CanReload") == "yes",
         )
 
-    def _revision(self, pid: int) -> str:
+    def revision(self, pid: int) -> str:
+        """Return the revision of a process, "" where it does not tell."""
         if not pid:
             return ""
         try:
@@ -170,7 +172,7 @@ class Systemd:
 
     def template(self, service: str) -> str | None:
         """Return the text of the installed template, or None."""
-        return _read_text(self.folder / f"{service}@.service")
+        return read_text(self.folder / f"{service}@.service")
 
     def held(self, service: str, number: int) -> bool:
         """Tell whether an instance is held at another unit than the template."""
@@ -178,11 +180,11 @@ class Systemd:
 
     def held_text(self, service: str, number: int) -> str | None:
         """Return the text of the unit at which an instance is held, or None."""
-        return _read_text(self.folder / f"{service}@{number}.service")
+        return read_text(self.folder / f"{service}@{number}.service")
 
     def hold(self, service: str, number: int, text: str) -> None:
         """Let an instance start by this unit text from now on (after `reload`)."""
-        _write(self.folder / f"{service}@{number}.service", text)
+        write(self.folder / f"{service}@{number}.service", text)
 
     def release(self, service: str, number: int) -> None:
         """Let an instance start by the template from now on (after `reload`)."""
@@ -190,24 +192,131 @@ class Systemd:
 
     def write_template(self, service: str, text: str) -> None:
         """Install a service's template."""
-        _write(self.folder / f"{service}@.service", text)
+        write(self.folder / f"{service}@.service", text)
 
-    def journal(self, unit: str, service: str) -> str:
-        """Return the end of a unit's journal, of the service itself and of systemd about it."""
+    def journal(self, unit: str, service: str, *identifiers: str) -> str:
+        """Return the end of a unit's journal, of the service itself and of systemd about it.
+
+        Only of these syslog identifiers, if any are given.
+        """
         what = [f"--lines={JOURNAL_LINES}", f"--namespace=+{service}", f"--unit={unit}"]
+        what += [f"--identifier={identifier}" for identifier in identifiers]
         command = ["journalctl", "--no-pager", "--output=short", *what]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=CALL_SECONDS)
         return done.stdout.strip() or "(empty)"
 
+    # -- as a manager of instances: see instances_managers.Manager ------------------------------------
 
-def _read_text(path: Path) -> str | None:
+    def installed(self, service: str, revision: str) -> str | None:
+        """Return the installed template; there is one for all revisions."""
+        del revision
+        return self.template(service)
+
+    def install(
+        self, service: str, revision: str, unit: str, hold: Sequence[int], let_go: Sequence[int]
+    ) -> None:
+        """Install the template (after `reload`); the instances in `hold` start as they did."""
+        del revision
+        old = self.template(service)
+        for number in hold if old is not None else ():
+            self.hold(service, number, str(old))
+        if unit != old:
+            self.write_template(service, unit)
+        for number in let_go:
+            self.release(service, number)
+
+    def enable(self, targets: Sequence[Target]) -> None:
+        """Have instances start at boot."""
+        if targets:
+            self.call("enable", "--quiet", "--", *_units(targets))
+
+    def start(self, targets: Sequence[Target]) -> None:
+        """Start instances by the template, all at once."""
+        for service, number, _ in targets:
+            self.release(service, number)
+        if targets:
+            self.reload()
+            self._restart(_units(targets))
+
+    def put(self, target: Target, origin: str | None = None) -> None:
+        """Start one by the template, or by the text of the unit that it had."""
+        service, number, _ = target
+        if origin is None:
+            self.release(service, number)
+        else:
+            self.hold(service, number, origin)
+        self.reload()
+        self._restart(_units([target]))
+
+    def origin(self, service: str, number: int, revision: str) -> str | None:
+        """Return the text of the unit that an instance starts by, None when that is of the revision."""
+        text = self.held_text(service, number) or self.template(service)
+        return None if text is None or f"TANDEM_REVISION={revision} " in text else text
+
+    def restart(self, service: str, number: int) -> None:
+        """Restart one as it is."""
+        self._restart([f"{service}@{number}.service"])
+
+    def renew(self, service: str, number: int) -> None:
+        """Have one load its code and settings anew."""
+        self.call("reload", "--", f"{service}@{number}.service")
+
+    def stop(self, service: str, numbers: Sequence[int], at_boot: bool) -> None:
+        """Stop instances, all at once."""
+        units = [f"{service}@{number}.service" for number in numbers]
+        self.call("stop", "--", *units)
+        if not at_boot:
+            self.call("disable", "--quiet", "--", *units)
+
+    def drop(self, service: str, numbers: Sequence[int]) -> None:
+        """Stop instances for good."""
+        if not numbers:
+            return
+        self.stop(service, numbers, at_boot=False)
+        for number in numbers:
+            self.release(service, number)
+        self.reload()
+        self.forget_failures(f"{service}@*.service")
+
+    def remove(self, service: str) -> None:
+        """Stop whatever there is of a service, and remove its units (after `reload`)."""
+        self.drop(service, [item.number for item in self.instances([service], {})[service]])
+        (self.folder / f"{service}@.service").unlink(missing_ok=True)
+
+    def revisions(self, service: str) -> set[str]:
+        """Return the revisions that the service's units name."""
+        held = self.folder.glob(f"{service}@[0-9]*.service")
+        texts = [self.template(service) or "", *(read_text(path) or "" for path in held)]
+        return {revision for text in texts for revision in UNITS_REVISION.findall(text)}
+
+    def log(self, service: str, number: int) -> str:
+        """Return the end of one's journal."""
+        return self.journal(f"{service}@{number}.service", service)
+
+    def log_command(self, service: str, number: int) -> str:
+        """Return the command that shows more of it."""
+        return f"journalctl --namespace=+{service} -u {service}@{number}.service"
+
+    def _restart(self, units: Sequence[str]) -> None:
+        self.forget_failures(*units)
+        # Whether it comes up by itself, and why not, is found out by looking at it.
+        with contextlib.suppress(SystemdError):
+            self.call("restart", "--", *units)
+
+
+def _units(targets: Sequence[Target]) -> list[str]:
+    return [f"{service}@{number}.service" for service, number, _ in targets]
+
+
+def read_text(path: Path) -> str | None:
+    """Return a file's text, None when there is no such file."""
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
 
 
-def _write(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
     """Replace a file in one step; it is on disk afterwards."""
     temporary = path.parent / f".{path.name}.new"
     with temporary.open("w", encoding="utf-8") as stream:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import service_host
+from .instances_managers import Found
 from .instances_plan import Expected, Plan, at_once, plan, restarts
 from .instances_roll import Roller, RollError
 from .instances_systemd import Instance
@@ -20,17 +21,17 @@ Verb = Callable[[Roller, Sequence[Expected], bool], Result]
 
 
 def plans(roller: Roller, services: Sequence[Expected]) -> list[Plan]:
-    """Compare all services with the host; systemd and the door are asked once."""
-    counts = {service.name: service.instances for service in services}
-    found = roller.systemd.instances(list(counts), counts)
+    """Compare all services with the host; the managers and the door are asked once."""
+    found = _found(roller, services)
     servers = roller.door.all_servers()
     return [
         plan(
             service,
-            found[service.name],
+            found[service.name].instances,
             servers.get(service.name, {}),
             service_host.unit_text(service.name, service.revision),
-            roller.systemd.template(service.name),
+            roller.managers.named(service.manager).installed(service.name, service.revision),
+            found[service.name].beside,
         )
         for service in services
     ]
@@ -45,7 +46,8 @@ def present(roller: Roller, services: Sequence[Expected], predict: bool) -> Resu
     if not predict:
         _install(roller, todo)
         for item in todo:
-            roller.stop(item.service.name, item.stop)
+            roller.leave(item)
+            roller.stop(item)
         roller.start(todo)
         for item in todo:
             for number in item.put_back:
@@ -63,7 +65,7 @@ def _install(roller: Roller, todo: Sequence[Plan]) -> None:
             raise RollError(f"revision {item.service.revision} of {item.service.name} is not on this host")
         changed |= roller.prepare(item, unit)
     if changed:
-        roller.systemd.reload()
+        roller.managers.systemd.reload()
 
 
 def current(roller: Roller, services: Sequence[Expected], predict: bool) -> Result:
@@ -123,10 +125,14 @@ def reloaded(roller: Roller, services: Sequence[Expected], predict: bool) -> Res
     return {"changed": bool(actions), "actions": actions, "restarts": []}
 
 
-def _of(roller: Roller, services: Sequence[Expected]) -> list[tuple[Expected, list[Instance]]]:
+def _of(roller: Roller, services: Sequence[Expected]) -> list[tuple[Expected, tuple[Instance, ...]]]:
+    found = _found(roller, services)
+    return [(service, found[service.name].instances) for service in services]
+
+
+def _found(roller: Roller, services: Sequence[Expected]) -> dict[str, Found]:
     counts = {service.name: service.instances for service in services}
-    found = roller.systemd.instances(list(counts), counts)
-    return [(service, found[service.name]) for service in services]
+    return roller.managers.instances(counts, {service.name: service.manager for service in services})
 
 
 VERBS: dict[str, Verb] = {

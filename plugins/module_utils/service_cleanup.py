@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from . import service_host, service_releases
+from .instances_managers import Managers
 from .instances_plan import Expected
 from .instances_roll import Roller
 from .instances_systemd import Systemd, SystemdError
 
 JOURNALS = Path("/var/log/journal")
-REVISION = re.compile(r"/revisions/([0-9a-f]+)/")
 RELEASE = re.compile(r"/releases/([0-9a-f]+)/")
 
 
@@ -52,11 +52,11 @@ def kept(name: str, manifest: dict[str, Any]) -> list[str]:
 def remove_service(name: str, roller: Roller) -> Removal:
     """Stop a service and remove its units, settings, credentials and releases; the manifest goes last."""
     manifest = service_host.manifest(name)
-    found = roller.systemd.instances([name], {})[name]
+    service = Expected.read(manifest)
+    found = roller.managers.instances({}, {name: service.manager})[name].instances
     if any(item.running for item in found):
-        numbers = [item.number for item in found if item.running]
-        roller.leave_and_stop(Expected.read(manifest), numbers)
-    _remove_units(name, roller.systemd, [item.number for item in found])
+        roller.leave_and_stop(service, [item.number for item in found if item.running])
+    _remove_units(name, roller.managers)
     _remove(service_releases.ROOT / "services" / name)
     Path(f"/etc/systemd/journald@{name}.conf").unlink(missing_ok=True)
     removal = Removal(name, manifest, kept(name, manifest))
@@ -64,16 +64,11 @@ def remove_service(name: str, roller: Roller) -> Removal:
     return removal
 
 
-def _remove_units(name: str, systemd: Systemd, numbers: Iterable[int]) -> None:
-    units = [f"{name}@{number}.service" for number in numbers]
-    if units:
-        systemd.call("stop", "--", *units)
-        systemd.call("disable", "--quiet", "--", *units)
-    for path in [
-        *systemd.folder.glob(f"{name}@*.service"),
-        systemd.folder / f"{name}-migrate.service",
-    ]:
-        path.unlink(missing_ok=True)
+def _remove_units(name: str, managers: Managers) -> None:
+    for manager in managers:
+        manager.remove(name)
+    systemd = managers.systemd
+    (systemd.folder / f"{name}-migrate.service").unlink(missing_ok=True)
     systemd.reload()
     systemd.forget_failures(f"{name}@*.service", f"{name}-migrate.service")
     _stop_logger(name, systemd)
@@ -93,25 +88,31 @@ def _stop_logger(name: str, systemd: Systemd) -> None:
 
 
 def _remove(path: Path) -> None:
-    if path.exists():
+    if path.is_file():
+        path.unlink()
+    elif path.exists():
         shutil.rmtree(path)
 
 
-def unused(names: Iterable[str], systemd: Systemd, keep: int) -> list[Path]:
+def unused(names: Iterable[str], managers: Managers, keep: int) -> list[Path]:
     """Return what no instance needs: revisions, releases beyond the `keep` newest old ones, leftovers."""
     listed = [name for name in names if (service_host.SETTINGS / name / "manifest.json").exists()]
-    found = systemd.instances(listed, {})
+    manifests = {name: service_host.manifest(name) for name in listed}
+    wanted = {name: str(manifest.get("manager", "systemd")) for name, manifest in manifests.items()}
+    found = managers.instances({}, wanted)
     paths: list[Path] = []
     for name in listed:
-        running = {item.revision for item in found[name] if item.running}
+        running = {item.revision for item in found[name].instances if item.running}
         if "" in running:
             # Of some process it is not known what it needs.
             continue
-        manifest = service_host.manifest(name)
-        texts = [systemd.template(name) or ""]
-        texts += [systemd.held_text(name, item.number) or "" for item in found[name]]
-        revisions = running | {manifest["revision"]} | _named(REVISION, texts)
-        texts += [service_host.unit_text(name, revision) or "" for revision in revisions]
+        manifest = manifests[name]
+        left = _left_template(name, wanted[name], managers.systemd)
+        paths += left
+        needing = [manager for manager in managers if not left or manager is not managers.systemd]
+        revisions = running | {manifest["revision"]}
+        revisions |= {revision for manager in needing for revision in manager.revisions(name)}
+        texts = [service_host.unit_text(name, revision) or "" for revision in revisions]
         releases = {manifest["release"]} | _named(RELEASE, texts)
         folders = (service_host.SETTINGS / name / "revisions").glob("*")
         paths += [path for path in sorted(folders) if path.name not in revisions]
@@ -119,13 +120,24 @@ def unused(names: Iterable[str], systemd: Systemd, keep: int) -> list[Path]:
     return [*paths, *service_releases.leftovers(service_releases.ROOT)]
 
 
+def _left_template(name: str, manager: str, systemd: Systemd) -> list[Path]:
+    """Return the template of a service that has gone to another manager with all its instances."""
+    path = systemd.folder / f"{name}@.service"
+    if manager == systemd.name or not path.exists():
+        return []
+    return [] if any(not item.gone for item in systemd.instances([name], {})[name]) else [path]
+
+
 def _named(pattern: re.Pattern[str], texts: Iterable[str]) -> set[str]:
     return {name for text in texts for name in pattern.findall(text)}
 
 
-def remove_unused(paths: Iterable[Path]) -> None:
+def remove_unused(paths: Sequence[Path], systemd: Systemd) -> None:
     """Remove what `unused` found, then the unpacked wheels that only removed releases had used."""
+    units = [path for path in paths if path.suffix == ".service"]
     for path in paths:
         _remove(path)
+    if units:
+        systemd.reload()
     for path in service_releases.leftovers(service_releases.ROOT):
         _remove(path)

@@ -10,18 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from . import service_host
-from .instances_systemd import Instance, Systemd
+from .instances_managers import Managers
+from .instances_systemd import Instance
 
 RELEASE = re.compile(r"/releases/([0-9a-f]+)/")
 PAGE = 4096
 
 
-def rows(names: Sequence[str], systemd: Systemd) -> list[dict[str, Any]]:
+def rows(names: Sequence[str], managers: Managers) -> list[dict[str, Any]]:
     """Return one row per instance of services that are deployed here. Raises `HostError` for others."""
     manifests = {name: service_host.manifest(name) for name in names}
     counts = {name: int(manifest["instances"]) for name, manifest in manifests.items()}
-    found = systemd.instances(names, counts)
-    return [_row(instance, manifests[name]) for name in names for instance in found[name]]
+    wanted = {name: str(manifest.get("manager", "systemd")) for name, manifest in manifests.items()}
+    found = managers.instances(counts, wanted)
+    return [_row(instance, manifests[name]) for name in names for instance in found[name].instances]
 
 
 def _row(instance: Instance, manifest: dict[str, Any]) -> dict[str, Any]:
@@ -47,6 +49,8 @@ def _note(instance: Instance, manifest: dict[str, Any]) -> str:
         notes.append("surplus")
     if instance.running and instance.revision != manifest["revision"]:
         notes.append(f"out of date, deployed is {manifest['revision']}")
+    if instance.manager != manifest.get("manager", "systemd"):
+        notes.append(f"under {instance.manager}, deployed is {manifest['manager']}")
     if instance.restarts:
         notes.append(f"started again {instance.restarts} times")
     if not instance.enabled:

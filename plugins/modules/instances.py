@@ -14,6 +14,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.tandem.platform.plugins.module_utils import instances_verbs, service_host
 from ansible_collections.tandem.platform.plugins.module_utils.instances_door import Door, DoorError
+from ansible_collections.tandem.platform.plugins.module_utils.instances_managers import Managers
 from ansible_collections.tandem.platform.plugins.module_utils.instances_plan import Expected
 from ansible_collections.tandem.platform.plugins.module_utils.instances_roll import Roller, RollError, Times
 from ansible_collections.tandem.platform.plugins.module_utils.instances_systemd import Systemd, SystemdError
@@ -27,6 +28,8 @@ description:
   - An instance is restarted after the host's door sends it no more requests and those in flight have ended.
     The last usable instance of a service on a host is restarted after edges and other hosts send the service's
     requests elsewhere. Hosts without a door restart plainly.
+  - What runs a service is systemd, or a supervisord of its own. Where that has changed, instances go over in the
+    same way as to a new revision.
   - An instance that does not come up healthy with a new revision goes back to the one it ran, and the task
     fails; all others go on with what they run, also after a reboot.
 options:
@@ -139,7 +142,7 @@ def roller(parameters: dict[str, Any]) -> Roller:
         back=parameters["back_seconds"],
     )
     door = Door(Path(parameters["door_socket"]))
-    return Roller(Systemd(), door, times, alone=frozenset(parameters["alone"]))
+    return Roller(Managers(Systemd()), door, times, alone=frozenset(parameters["alone"]))
 
 
 def run(parameters: dict[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -154,7 +157,7 @@ def run(parameters: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     with service_host.exclusive():
         result = verb(acting, services, False)
         for name in parameters["changed_logs"]:
-            acting.systemd.call("try-restart", "--", f"systemd-journald@{name}.service")
+            acting.managers.systemd.call("try-restart", "--", f"systemd-journald@{name}.service")
     return result
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.tandem.platform.plugins.module_utils import service_cleanup, service_host
 from ansible_collections.tandem.platform.plugins.module_utils.instances_door import Door, DoorError
+from ansible_collections.tandem.platform.plugins.module_utils.instances_managers import Managers
 from ansible_collections.tandem.platform.plugins.module_utils.instances_roll import Roller, RollError, Times
 from ansible_collections.tandem.platform.plugins.module_utils.instances_systemd import Systemd, SystemdError
 
@@ -91,22 +92,22 @@ def services_to_remove(parameters: dict[str, Any]) -> list[str]:
 
 def run(parameters: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Find what goes, and remove it unless only predicting."""
-    systemd = Systemd()
+    managers = Managers(Systemd())
     times = Times(drain=parameters["drain_seconds"], notice=parameters["notice_seconds"])
-    roller = Roller(systemd, Door(Path(parameters["door_socket"])), times)
+    roller = Roller(managers, Door(Path(parameters["door_socket"])), times)
     names = services_to_remove(parameters)
     manifests = {name: service_host.manifest(name) for name in names}
     paths = (
         []
         if parameters["remove"]
-        else service_cleanup.unused(parameters["services"], systemd, parameters["keep"])
+        else service_cleanup.unused(parameters["services"], managers, parameters["keep"])
     )
     lines = {name: service_cleanup.kept(name, manifests[name]) for name in names}
     if (names or paths) and not check_mode:
         with service_host.exclusive():
             for name in names:
                 lines[name] = service_cleanup.remove_service(name, roller).kept
-            service_cleanup.remove_unused(paths)
+            service_cleanup.remove_unused(paths, managers.systemd)
     return {
         "changed": bool(names or paths),
         "removed": list(names),

@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.tandem.platform.plugins.module_utils import service_host, service_status
+from ansible_collections.tandem.platform.plugins.module_utils.instances_managers import Managers
 from ansible_collections.tandem.platform.plugins.module_utils.instances_systemd import Systemd, SystemdError
 
 DOCUMENTATION = r"""
@@ -52,7 +53,7 @@ def main() -> None:
     )
     result: dict[str, Any] = {"changed": False}
     try:
-        result["instances"] = service_status.rows(module.params["names"], Systemd())
+        result["instances"] = service_status.rows(module.params["names"], Managers(Systemd()))
     except (SystemdError, service_host.HostError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)

@@ -38,10 +38,6 @@ def check_name(name: str, is_part: bool, report: Report) -> None:
 
 def check_entry(name: str, service: Service, written: Any, where: Where, report: Report) -> None:
     """Refuse keys that contradict each other. ``written`` is the entry without what a part takes over."""
-    if service.manager == "supervisord":
-        report.refuse(
-            where("manager"), "supervisord is not yet supported", "write systemd, or leave the key out"
-        )
     if service.part_of is not None:
         if _check_part(service, written, where, report):
             return

@@ -12,15 +12,19 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from . import supervised
 
 SERVICES = "/opt/tandem/services"
 SETTINGS = "/etc/tandem/services"
 ID_LENGTH = 12
 # Stand in a rendered unit for what is known only after it is hashed, or must not change the hash.
 REVISION_MARK, AFTER_MARK = "@REVISION@", "@AFTER@"
+LIMITS_MARK, NUMBER_MARK = "@LIMITS@", "@NUMBER@"
 ENVIRONMENT_LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)")
 # on-failure:n counts the starts of this long; systemd's own default (10 s) is shorter than its back-off.
 RESTART_WINDOW_SECONDS = 600
@@ -133,23 +137,35 @@ class Inputs:
             merged |= parse_environment(text, path)
         return merged | {name: str(value) for name, value in self.view["environment"].items()}
 
-    def context(self, revision: str = REVISION_MARK, after: str = AFTER_MARK) -> dict[str, Any]:
-        """Return the variables of the templates. Raises `RevisionError`."""
+    @property
+    def supervised(self) -> bool:
+        """Whether it runs under supervisord."""
+        return bool(self.view["manager"] == "supervisord")
+
+    def words(self, revision: str = REVISION_MARK) -> list[str]:
+        """Return the command of an instance. Raises `RevisionError`."""
         command = self.view["command"]
         if self.view["wsgi"]:
             config = f"{self.folder}/revisions/{revision}/gunicorn.conf.py"
             words = program(["gunicorn"], self.release, "the unit")
-            start = " ".join([*words, "--config", config, exec_line([self.view["wsgi"]])])
-        elif command:
-            start = exec_line(program(list(command), self.release, "command"))
-        else:
-            raise RevisionError(f"{self.name} has neither a port (for a web application) nor a command")
+            return [*words, "--config", config, self.view["wsgi"]]
+        if command:
+            return program(list(command), self.release, "command")
+        raise RevisionError(f"{self.name} has neither a port (for a web application) nor a command")
+
+    def context(self, revision: str = REVISION_MARK, after: str = AFTER_MARK) -> dict[str, Any]:
+        """Return the variables of the templates. Raises `RevisionError`."""
+        words = self.words(revision)
         return {
             "service": dict(self.view),
             "release": dict(self.release),
             "revision": revision,
             "after": after,
-            "start": start,
+            "start": exec_line(words),
+            "shell": shlex.join(words),
+            "supervised": supervised.settings(str(self.view["restart"])),
+            "limits": LIMITS_MARK,
+            "number": NUMBER_MARK,
             "restart": restart_settings(str(self.view["restart"])),
             "logging": log_settings(self.view["logging"]),
             "volumes": [volume(text) for text in self.view["volumes"]],
@@ -170,6 +186,7 @@ class Rendered:
     gunicorn: str | None
     logging: str
     migration: str
+    supervised: supervised.Rendered | None = None
 
 
 def revision_id(inputs: Inputs, rendered: Rendered) -> str:
@@ -184,17 +201,21 @@ def revision_id(inputs: Inputs, rendered: Rendered) -> str:
         "credentials": dict(inputs.credentials),
         "port": inputs.view["port"],
     }
+    if rendered.supervised is not None:
+        facts["supervised"] = rendered.supervised.texts()
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:ID_LENGTH]
 
 
-def after(view: Mapping[str, Any], instances: Mapping[str, int]) -> str:
-    """Return the instances of the services that this one depends on, as After= takes them."""
-    names = [
-        f"{needed}@{number}.service"
-        for needed in view["depends_on"]
-        for number in range(1, instances.get(needed, 0) + 1)
-    ]
-    return "".join(f" {name}" for name in names)
+def units(inputs: Inputs, revision: str) -> list[str]:
+    """Return the names of the units in which a service's instances run."""
+    if inputs.supervised:
+        return [f"{inputs.name}@supervisord-{revision}.service"]
+    return [f"{inputs.name}@{number}.service" for number in range(1, inputs.view["instances"] + 1)]
+
+
+def after(view: Mapping[str, Any], known: Mapping[str, list[str]]) -> str:
+    """Return the units of the services that this one depends on, as After= takes them."""
+    return "".join(f" {name}" for needed in view["depends_on"] for name in known.get(needed, []))
 
 
 def expected(inputs: Inputs, revision: str) -> dict[str, Any]:
@@ -208,6 +229,7 @@ def expected(inputs: Inputs, revision: str) -> dict[str, Any]:
         "port": view["port"],
         "health": view["health"] if view["port"] else None,
         "restart": view["restart"],
+        "manager": view["manager"],
         "user": view["user"],
         "database": database["name"] if database else None,
         "migrates": migrates(view),
@@ -220,6 +242,7 @@ def entries(inputs: Inputs, rendered: Rendered, revision: str, after_units: str)
     base, own = inputs.folder, f"{inputs.folder}/revisions/{revision}"
     hidden = bool(inputs.env_files)
     unit = rendered.unit.replace(REVISION_MARK, revision).replace(AFTER_MARK, after_units)
+    unit = unit.replace(LIMITS_MARK, supervised.limits(inputs.view["limits"], inputs.view["instances"]))
     manifest = json.dumps(expected(inputs, revision), indent=1, sort_keys=True) + "\n"
     files: list[dict[str, Any]] = [
         {"path": f"{own}/unit", "content": unit},
@@ -236,6 +259,11 @@ def entries(inputs: Inputs, rendered: Rendered, revision: str, after_units: str)
     ]
     if rendered.gunicorn is not None:
         files.append({"path": f"{own}/gunicorn.conf.py", "content": rendered.gunicorn})
+    if rendered.supervised is not None:
+        files += [
+            {"path": f"{own}/{name}", "content": text.replace(REVISION_MARK, revision)}
+            for name, text in rendered.supervised.files(inputs.view["instances"], NUMBER_MARK).items()
+        ]
     return {"directories": _directories(base, own), "files": files, "absent": []}
 
 

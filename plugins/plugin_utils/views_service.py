@@ -74,6 +74,7 @@ def _view(
         "schedule": _schedule(service),
         "threads": service.threads,
         "restart": service.restart,
+        "manager": service.manager,
         "limits": service.limits.model_dump(),
         "logging": service.logging.model_dump(),
         "environment": environment,

@@ -1,6 +1,7 @@
 """Load through the door, as an edge makes it: open loop, and only while the door's health check says yes.
 
-Usage: load.py SECONDS. Prints one JSON object: requests sent and failed per service, and how often the door was down.
+Usage: load.py NAME. Goes on until the file /run/NAME.stop is there, ten minutes at most. Prints one JSON object:
+requests sent and failed per service, and how often the door was down.
 """
 
 import http.client
@@ -8,11 +9,17 @@ import json
 import sys
 import threading
 import time
+from pathlib import Path
 
+MOST_SECONDS = 600
 PORT = 7443
 RATE = 10.0
 CHECK_SECONDS, FALL, RISE = 1.0, 2, 2
-PATHS = {"hello": ["/hello/", "/hello/slow/0.3"], "solo": ["/hello/"]}
+PATHS = {
+    "hello": ["/hello/", "/hello/slow/0.3"],
+    "solo": ["/hello/"],
+    "watched": ["/hello/", "/hello/slow/0.3"],
+}
 
 
 def ask(service, path):
@@ -36,8 +43,8 @@ class Service:
         self.name, self.up, self.streak, self.downs = name, True, 0, 0
         self.sent, self.failed = 0, []
 
-    def check(self, until):
-        while time.monotonic() < until:
+    def check(self, goes_on):
+        while goes_on():
             good = ask(self.name, f"/.well-known/tandem/health/{self.name}") == 200
             self.streak = self.streak + 1 if good != self.up else 0
             if self.streak >= (FALL if self.up else RISE):
@@ -50,10 +57,10 @@ class Service:
         if status != 200:
             self.failed.append([round(time.time(), 2), path, status])
 
-    def load(self, until):
+    def load(self, goes_on):
         number = 0
         started = time.monotonic()
-        while time.monotonic() < until:
+        while goes_on():
             if self.up:
                 path = PATHS[self.name][number % len(PATHS[self.name])]
                 threading.Thread(target=self.request, args=[path]).start()
@@ -63,11 +70,15 @@ class Service:
 
 
 def main():
-    until = time.monotonic() + float(sys.argv[1])
+    until, stop = time.monotonic() + MOST_SECONDS, Path(f"/run/{sys.argv[1]}.stop")
+
+    def goes_on():
+        return time.monotonic() < until and not stop.exists()
+
     services = [Service(name) for name in PATHS]
     for service in services:
-        threading.Thread(target=service.check, args=[until]).start()
-        threading.Thread(target=service.load, args=[until]).start()
+        threading.Thread(target=service.check, args=[goes_on]).start()
+        threading.Thread(target=service.load, args=[goes_on]).start()
     print("started", flush=True)
     while threading.active_count() > 1:
         time.sleep(0.1)

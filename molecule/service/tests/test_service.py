@@ -1,18 +1,15 @@
 """What the role promises of services, on a host with a database and a door."""
 
 import json
-import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
-LOAD = Path(__file__).parents[1] / "files/load.py"
+from tests.support.services import converge, environment, show, under_load
+
 SETTINGS = "/etc/tandem/services"
 INSTANCES = ["hello@1", "hello@2", "solo@1", "worker@1"]
 USERS = ["svc-hello", "svc-solo", "svc-worker"]
-LOAD_SECONDS = 45
 
 
 @pytest.fixture(autouse=True)
@@ -21,30 +18,8 @@ def root(host):
         yield
 
 
-def show(host, unit, name):
-    return host.check_output(f"systemctl show --value --property={name} {unit}")
-
-
-def environment(host, unit):
-    text = host.check_output(f"tr '\\0' '\\n' < /proc/{show(host, unit, 'MainPID')}/environ")
-    return dict(line.split("=", 1) for line in text.splitlines())
-
-
 def sql(host, query):
     return host.check_output(f'runuser -u postgres -- psql -XAtd hello -c "{query}"')
-
-
-def converge(*arguments, rc=0):
-    """Run the scenario's playbook with other variables."""
-    done = subprocess.run(
-        ["ansible-playbook", "-i", "molecule/inventory", "molecule/service/converge.yml", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-    )
-    assert done.returncode == rc, done.stdout[-5000:] + done.stderr[-2000:]
-    return done.stdout
 
 
 class TestAsDeployed:
@@ -151,7 +126,7 @@ class TestAsDeployed:
         inodes = host.check_output(
             "stat -c %i /opt/tandem/services/*/releases/*/site/flask/__init__.py"
         ).split()
-        assert len(inodes) == 3 and len(set(inodes)) == 1
+        assert len(inodes) == 5 and len(set(inodes)) == 1
         assert host.run("test -d /opt/tandem/services/hello/releases/*/site/flask/__pycache__").rc == 0
 
 
@@ -161,10 +136,8 @@ class TestReleases:
     def test_new_revision_under_load_fails_no_request(self, host):
         revisions = {unit: environment(host, unit)["TANDEM_REVISION"] for unit in INSTANCES}
         worker = show(host, "worker@1", "MainPID")
-        host.check_output(f"cat > /opt/load.py <<'EOL'\n{LOAD.read_text()}EOL")
-        output = "--property=StandardOutput=file:/run/load.out"
-        host.check_output(f"systemd-run --unit=load --collect {output} python3 /opt/load.py {LOAD_SECONDS}")
-        converge("-e", "molecule_greeting=two")
+        with under_load(host, "releases") as result:
+            converge("-e", "molecule_greeting=two")
         assert environment(host, "hello@1")["GREETING"] == "two"
         now = {unit: environment(host, unit)["TANDEM_REVISION"] for unit in INSTANCES}
         assert [unit for unit in INSTANCES if now[unit] != revisions[unit]] == [
@@ -173,17 +146,14 @@ class TestReleases:
             "solo@1",
         ]
         assert show(host, "worker@1", "MainPID") == worker
-        deadline = time.monotonic() + LOAD_SECONDS + 60
-        while "sent" not in host.file("/run/load.out").content_string:
-            assert time.monotonic() < deadline
-            time.sleep(1)
-        result = json.loads(host.file("/run/load.out").content_string.splitlines()[-1])
-        print(result)
         assert (
             result["hello"]["sent"] > 200
             and result["hello"]["failed"] == []
             and result["hello"]["downs"] == 0
         )
+        # The same under supervisord.
+        assert result["watched"]["sent"] > 200 and result["watched"]["failed"] == []
+        assert result["watched"]["downs"] == 0
         # Its only instance on this host: callers were told to go elsewhere, and came back.
         assert result["solo"]["failed"] == [] and result["solo"]["downs"] == 1
 
@@ -214,7 +184,10 @@ class TestReleases:
 
     def test_fewer_instances_and_a_removed_service(self, host):
         services = "[molecule_service | combine(molecule_hello) | combine({'instances': 1}),"
-        services += " molecule_service | combine(molecule_worker)]"
+        services += " molecule_service | combine(molecule_worker),"
+        services += (
+            " molecule_service | combine(molecule_watched), molecule_service | combine(molecule_errand)]"
+        )
         first = show(host, "hello@1", "MainPID")
         output = converge(
             "-e", "molecule_greeting=two", "-e", json.dumps({"service_list": "{{ " + services + " }}"})

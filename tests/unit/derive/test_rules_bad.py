@@ -524,7 +524,7 @@ entry("bad_memory", "services.users.limits.memory", "not a size", "256M", limits
 entry("bad_cpu", "services.users.limits.cpu", "not a share", "50%", limits={"cpu": "0.5"})
 entry("bad_log_size", "services.users.logging.max_size", "not a size", "256M", logging={"max_size": "huge"})
 entry("bad_wsgi", "services.users.wsgi", "not a WSGI", "users.wsgi:app", wsgi="users/wsgi.py")
-entry("supervisord", "services.users.manager", "not yet supported", "systemd", manager="supervisord")
+entry("unknown_manager", "services.users.manager", "runit", "supervisord", manager="runit")
 entry(
     "command_beside_wsgi",
     "services.users.wsgi",

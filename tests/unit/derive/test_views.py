@@ -117,6 +117,11 @@ def test_services_come_in_start_order(case):
     assert [item["name"] for item in view(case, "msk-app1")["services"]] == ["digest", "users", "order-mail"]
 
 
+def test_manager_is_handed_through(case):
+    case.services["users"]["manager"] = "supervisord"
+    assert service(case, "msk-app1", "users")["manager"] == "supervisord"
+
+
 def test_hosts_without_services(case):
     assert view(case, "msk-edge1")["services"] == []
 
@@ -136,6 +141,7 @@ def test_service_view(case):
         "schedule": None,
         "threads": 8,
         "restart": "always",
+        "manager": "systemd",
         "limits": {"memory": None, "cpu": None, "tasks": None},
         "logging": {"max_size": "32M", "max_file": 5},
         "environment": None,

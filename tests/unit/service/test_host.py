@@ -15,6 +15,7 @@ from ansible_collections.tandem.platform.plugins.module_utils import (
     service_status,
 )
 from ansible_collections.tandem.platform.plugins.module_utils.instances_door import Door
+from ansible_collections.tandem.platform.plugins.module_utils.instances_managers import Managers
 from ansible_collections.tandem.platform.plugins.module_utils.instances_plan import Expected
 from ansible_collections.tandem.platform.plugins.module_utils.instances_roll import (
     Clock,
@@ -67,6 +68,7 @@ class Host:
             path.mkdir(parents=True)
         self.units = {}
         self.systemd = Systemd(self.units_folder, self.proc)
+        self.managers = Managers(self.systemd)
         self.save()
 
     def save(self):
@@ -112,7 +114,7 @@ class Host:
     def roller(self):
         time = iter(range(10_000))
         clock = Clock(lambda: float(next(time)), lambda seconds: None)
-        return Roller(self.systemd, Door(self.folder / "no.sock"), Times(), clock)
+        return Roller(self.managers, Door(self.folder / "no.sock"), Times(), clock)
 
 
 @pytest.fixture
@@ -243,7 +245,7 @@ def test_unused_revisions_and_releases(host):
     host.deploy("users", "ccc", "a1")
     host.run("users@1", "aaa", 11)  # runs the oldest revision
     host.run("users@2", "bbb", 12)  # is held
-    found = service_cleanup.unused(["users"], host.systemd, 1)
+    found = service_cleanup.unused(["users"], host.managers, 1)
     base = host.folder
     # Used: aaa with a6 (runs), bbb with a2 (held), ccc with a1 (deployed). Kept: the newest other release, a3.
     assert found == [
@@ -259,7 +261,7 @@ def test_nothing_is_removed_while_a_process_does_not_tell_what_it_is(host):
     host.deploy("users", "bbb", "a1")
     host.run("users@1", "", 11)
     (host.proc / "11/environ").write_bytes(b"")
-    assert service_cleanup.unused(["users"], host.systemd, 0) == []
+    assert service_cleanup.unused(["users"], host.managers, 0) == []
 
 
 def test_removed_service_leaves_its_data_and_says_so(host):
@@ -287,7 +289,7 @@ def test_rows_tell_what_runs(host):
     host.deploy("users", "bbb", "a2", instances=1)
     host.deploy("users", "aaa", "a1", instances=1)
     host.run("users@1", "bbb", 11, MemoryCurrent=str(5 * 2**20), NRestarts="1")
-    (first,) = service_status.rows(["users"], host.systemd)
+    (first,) = service_status.rows(["users"], host.managers)
     assert (first["revision"], first["release"], first["memory"]) == ("bbb", "a2", "5 MiB")
     assert first["note"] == "out of date, deployed is aaa, started again 1 times"
 

@@ -5,7 +5,6 @@ import itertools
 import pytest
 from ansible_collections.tandem.platform.plugins.plugin_utils import revisions
 from ansible_collections.tandem.platform.plugins.plugin_utils.revisions import (
-    Inputs,
     Rendered,
     RevisionError,
     after,
@@ -19,9 +18,11 @@ from ansible_collections.tandem.platform.plugins.plugin_utils.revisions import (
     program,
     restart_settings,
     revision_id,
+    units,
 )
 
-RELEASE = {"service": "users", "id": "abc123", "scripts": {"users": "users.cli:main", "gunicorn": "g:run"}}
+from tests.support.service_views import RELEASE, inputs, view
+
 DATABASE = {
     "name": "users",
     "owner": "users_owner",
@@ -30,32 +31,6 @@ DATABASE = {
     "init_command": None,
     "owner_dsn": "user=users_owner",
 }
-
-
-def view(**changes):
-    return {
-        "name": "users",
-        "user": "svc-users",
-        "port": 5000,
-        "instances": 2,
-        "wsgi": "users.wsgi:app",
-        "command": None,
-        "threads": 8,
-        "restart": "always",
-        "limits": {"memory": "256M", "cpu": None, "tasks": None},
-        "logging": {"max_size": "32M", "max_file": 5},
-        "environment": {"LOG_LEVEL": "info"},
-        "secrets": [],
-        "volumes": ["/srv/a:/a:ro", "/srv/b:/b:rw"],
-        "health": "/health/ready",
-        "depends_on": [],
-        "database": None,
-        **changes,
-    }
-
-
-def inputs(release=RELEASE, credentials=None, env_files=None, **changes):
-    return Inputs(view(**changes), release, credentials or {}, env_files or {})
 
 
 RENDERED = Rendered(unit="@REVISION@ @AFTER@", gunicorn="conf", logging="logs", migration="migrate")
@@ -168,9 +143,13 @@ def test_revision_does_not_change_with_what_needs_no_restart():
 
 
 def test_after_names_every_local_instance():
+    known = {
+        "users": units(inputs(), "rev"),
+        "mail": units(inputs(name="mail", manager="supervisord"), "rev"),
+    }
     assert (
-        after(view(depends_on=["products", "gone"]), {"products": 2})
-        == " products@1.service products@2.service"
+        after(view(depends_on=["users", "gone", "mail"]), known)
+        == " users@1.service users@2.service mail@supervisord-rev.service"
     )
 
 

@@ -1,9 +1,11 @@
 """Restarts behind a drain, on a host and a door that only exist here."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from ansible_collections.tandem.platform.plugins.module_utils.instances_door import Server
+from ansible_collections.tandem.platform.plugins.module_utils.instances_managers import Managers
 from ansible_collections.tandem.platform.plugins.module_utils.instances_plan import Expected, plan
 from ansible_collections.tandem.platform.plugins.module_utils.instances_roll import (
     Clock,
@@ -11,13 +13,17 @@ from ansible_collections.tandem.platform.plugins.module_utils.instances_roll imp
     RollError,
     Times,
 )
-from ansible_collections.tandem.platform.plugins.module_utils.instances_systemd import Instance, SystemdError
+from ansible_collections.tandem.platform.plugins.module_utils.instances_systemd import (
+    Instance,
+    Systemd,
+    SystemdError,
+)
 
 USERS = Expected("users", "new", 2, 5000, "/health/ready")
 
 
 @dataclass
-class Host:
+class Host(Systemd):
     """systemd, the door and the clock of a host; everything that happens is written down in `events`."""
 
     units: dict = field(default_factory=dict)  # number -> revision that runs
@@ -30,13 +36,14 @@ class Host:
     drained: set = field(default_factory=set)
     events: list = field(default_factory=list)
     time: float = 0.0
+    folder: Path = Path("/nonexistent")
 
     # systemd
     def call(self, verb, *arguments):
         names = [name for name in arguments if not name.startswith("-")]
         if verb == "restart":
             for name in names:
-                self.start(int(name.split("@")[1].split(".")[0]))
+                self.start_unit(int(name.split("@")[1].split(".")[0]))
         elif verb == "stop":
             for name in names:
                 self.units.pop(int(name.split("@")[1].split(".")[0]), None)
@@ -45,7 +52,7 @@ class Host:
             self.events.append(f"{verb} {' '.join(name.split('.')[0] for name in names)}")
         return ""
 
-    def start(self, number):
+    def start_unit(self, number):
         revision = self.holds.get(number, self.template_text)
         self.events.append(f"start {number} as {revision}")
         if revision in self.broken:
@@ -58,6 +65,9 @@ class Host:
 
     def forget_failures(self, *units):
         pass
+
+    def instances(self, services, counts):
+        return {service: [self.instance(service, n) for n in sorted(self.units)] for service in services}
 
     def instance(self, service, number):
         if number not in self.units:
@@ -79,7 +89,7 @@ class Host:
     def write_template(self, service, text):
         self.template_text = text
 
-    def journal(self, unit, service):
+    def journal(self, unit, service, *identifiers):
         return f"(journal of {unit})"
 
     # the door
@@ -118,7 +128,9 @@ class Host:
 
     def roller(self, **more):
         clock = Clock(lambda: self.time, self.sleep)
-        return Roller(self, self, Times(start=60, drain=30, notice=5, back=4), clock, self.health, **more)
+        return Roller(
+            Managers(self), self, Times(start=60, drain=30, notice=5, back=4), clock, self.health, **more
+        )
 
 
 def deployed(**changes):
@@ -247,7 +259,7 @@ def test_start_that_fails_says_so():
 
 def test_stop_of_surplus_instances_is_drained():
     host = deployed(servers_={1: "UP", 2: "UP", 3: "UP"}, units={1: "new", 2: "new", 3: "old"})
-    host.roller().stop("users", [3])
+    host.roller().stop(plan(USERS, found(host, 1, 2, 3), {}, "new", "new"))
     assert host.events[:2] == ["take out 3", "stop users@3"]
 
 
