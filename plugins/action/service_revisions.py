@@ -16,7 +16,9 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
 from ansible_collections.tandem.platform.plugins.plugin_utils import revisions, supervised
+from ansible_collections.tandem.platform.plugins.plugin_utils.timers import SHORTEST_LEASE, Times
 
+LIBRARY = "/opt/tandem/lib"
 MIGRATION_PROGRAM = "migrate_service.py"
 
 
@@ -35,8 +37,15 @@ class ActionModule(ActionBase):
                 "releases": {"type": "dict", "required": True},
                 "migrate": {"type": "list", "elements": "str", "default": []},
                 "secrets_directory": {"type": "str", "default": ""},
+                "lease_seconds": {"type": "int", "default": Times.lease},
+                "grace_seconds": {"type": "int", "default": Times.grace},
             }
         )
+        if arguments["lease_seconds"] < SHORTEST_LEASE:
+            raise AnsibleActionFail(
+                f"lease_seconds: {arguments['lease_seconds']} is too short. Next: write {SHORTEST_LEASE} or more"
+            )
+        self._times = Times(arguments["lease_seconds"], arguments["grace_seconds"])
         self._secrets_directory = arguments["secrets_directory"]
         migrate = set(arguments["migrate"])
         try:
@@ -83,19 +92,27 @@ class ActionModule(ActionBase):
                 for section, listed in part.items():
                     entries[section] += listed
             expected.append(revisions.expected(inputs, revision))
-        programs = [MIGRATION_PROGRAM] if any(revisions.migrates(view) for view in services) else []
+        self._add_programs(services, entries)
+        return entries, expected
+
+    def _add_programs(self, services: list[dict[str, Any]], entries: dict[str, list[Any]]) -> None:
+        """Add the platform's own programs that these services need."""
+        programs = []
+        if any(revisions.migrates(view) for view in services):
+            programs.append(MIGRATION_PROGRAM)
         if any(view["manager"] == "supervisord" for view in services):
             programs.append(supervised.REVIVE_PROGRAM)
-        for program in programs:
-            entries["files"].append({"path": f"/opt/tandem/lib/{program}", "source": program})
-        if programs:
-            entries["directories"].append({"path": "/opt/tandem/lib"})
-        return entries, expected
+        if any(view.get("schedule") for view in services):
+            folder = Path(self._find_needle("files", revisions.RUNNER))
+            programs += [f"{folder.name}/{path.name}" for path in sorted(folder.glob("*.py"))]
+        for folder_name in sorted({str(Path(LIBRARY, program).parent) for program in programs} | {LIBRARY}):
+            entries["directories"] += [{"path": folder_name}] if programs else []
+        entries["files"] += [{"path": f"{LIBRARY}/{program}", "source": program} for program in programs]
 
     def _inputs(
         self, view: dict[str, Any], releases: dict[str, Any], variables: dict[str, Any]
     ) -> revisions.Inputs:
-        name = view["name"]
+        name = view.get("release_of") or view["name"]
         if name not in releases:
             raise revisions.RevisionError(
                 f"{name} has no release. Next: build it with tandem.platform.release"
@@ -112,6 +129,7 @@ class ActionModule(ActionBase):
             release=json.loads(Path(releases[name]["archive"]).read_text(encoding="utf-8")),
             credentials=credentials,
             env_files={path: self._loader.get_text_file_contents(path) for path in view["env_files"]},
+            times=self._times,
         )
 
     def _secret(
@@ -131,10 +149,11 @@ class ActionModule(ActionBase):
             return self._render(name, context, variables)
 
         return revisions.Rendered(
-            unit=render("supervisord.unit.j2" if inputs.supervised else "service.unit.j2"),
+            unit=render(inputs.unit_template),
             gunicorn=render("gunicorn.conf.py.j2") if inputs.view["wsgi"] else None,
             logging=render("journald.conf.j2"),
             migration=render("migrate.unit.j2"),
+            timer=render("timer.unit.j2") if inputs.is_timer else None,
             supervised=supervised.Rendered(
                 config=render("supervisord.conf.j2"),
                 program=render("supervisord_program.conf.j2"),

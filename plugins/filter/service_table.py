@@ -40,7 +40,8 @@ def service_table(instances: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[
     rows = [tuple(column.upper() for column in COLUMNS)]
     for host, listed in instances.items():
         for row in listed:
-            cells = {**row, "host": host, "instance": f"{row['service']}@{row['instance']}"}
+            kind = ".timer" if row["instance"] is None else f"@{row['instance']}"
+            cells = {**row, "host": host, "instance": f"{row['service']}{kind}"}
             rows.append(tuple(str(cells[column]) for column in COLUMNS))
     widths = [max(len(row[index]) for row in rows) for index in range(len(COLUMNS))]
     return [

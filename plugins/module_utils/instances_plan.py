@@ -23,6 +23,7 @@ class Expected:
     health: str | None = None
     restart: str = "always"
     manager: str = "systemd"
+    timer: bool = False
 
     @staticmethod
     def read(values: Mapping[str, Any]) -> Expected:
@@ -35,6 +36,7 @@ class Expected:
             health=values.get("health") or None,
             restart=str(values.get("restart", "always")),
             manager=str(values.get("manager", "systemd")),
+            timer=bool(values.get("timer", False)),
         )
 
     def address(self, number: int) -> tuple[int, str] | None:
@@ -80,8 +82,9 @@ def plan(
 ) -> Plan:
     """Compare a service with its instances on the host.
 
-    `wanted_unit` is the text of the revision's unit, None when check mode has not placed it yet. `beside`: what is
-    left of instances under another manager than the one in `found`.
+    `wanted_unit` is the text of the revision's unit, None when check mode has not placed it yet. A timer has no
+    template and no instances; what is found of any is left from a service of its name. `beside`: what is left of
+    instances under another manager than the one in `found`.
     """
     by_number = {instance.number: instance for instance in found}
     numbers = range(1, service.instances + 1)
@@ -89,7 +92,7 @@ def plan(
     current = (service.manager, service.revision)
     old = {n for n in running if (by_number[n].manager, by_number[n].revision) != current}
     other = {instance.number: instance for instance in beside}
-    template = wanted_unit is None or wanted_unit != installed_unit
+    template = not service.timer and (wanted_unit is None or wanted_unit != installed_unit)
     return Plan(
         service=service,
         template=template,

@@ -160,6 +160,11 @@ class Systemd:
             can_reload=values.get("CanReload") == "yes",
         )
 
+    def properties(self, unit: str, names: Sequence[str]) -> dict[str, str]:
+        """Return properties of a unit, also of one that does not exist."""
+        block = self.call("show", f"--property={','.join(names)}", "--", unit)
+        return dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+
     def revision(self, pid: int) -> str:
         """Return the revision of a process, "" where it does not tell."""
         if not pid:
@@ -169,6 +174,18 @@ class Systemd:
         except OSError:
             return ""
         return found[1].decode() if found else ""
+
+    def unit(self, name: str) -> str | None:
+        """Return the text of an installed unit file, or None."""
+        return read_text(self.folder / name)
+
+    def write_unit(self, name: str, text: str) -> None:
+        """Install a unit file (it counts after `reload`)."""
+        write(self.folder / name, text)
+
+    def remove_unit(self, name: str) -> None:
+        """Remove a unit file (it counts after `reload`)."""
+        (self.folder / name).unlink(missing_ok=True)
 
     def template(self, service: str) -> str | None:
         """Return the text of the installed template, or None."""
@@ -286,7 +303,8 @@ class Systemd:
     def revisions(self, service: str) -> set[str]:
         """Return the revisions that the service's units name."""
         held = self.folder.glob(f"{service}@[0-9]*.service")
-        texts = [self.template(service) or "", *(read_text(path) or "" for path in held)]
+        texts = [self.template(service) or "", self.unit(f"{service}.service") or ""]
+        texts += [read_text(path) or "" for path in held]
         return {revision for text in texts for revision in UNITS_REVISION.findall(text)}
 
     def log(self, service: str, number: int) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from . import instances_timers as timers
 from . import service_host
 from .instances_managers import Found
 from .instances_plan import Expected, Plan, at_once, plan, restarts
@@ -40,11 +41,17 @@ def plans(roller: Roller, services: Sequence[Expected]) -> list[Plan]:
 def present(roller: Roller, services: Sequence[Expected], predict: bool) -> Result:
     """Install units, start what is missing, stop what is too much, put back what was left out of the door."""
     todo = plans(roller, services)
-    actions = [*(f"install {item.service.name}@" for item in todo if item.template), *at_once(todo)]
+    scheduled = timer_plans(roller, services)
+    systemd = roller.managers.systemd
+    former = [item.name for item in services if not item.timer and timers.exists(item.name, systemd)]
+    actions = [line for item in scheduled for line in item.lines]
+    actions += [f"remove {name}.timer" for name in former]
+    actions += [*(f"install {item.service.name}@" for item in todo if item.template), *at_once(todo)]
     drained = sorted(roller.door.drained_services() & {service.name for service in services})
     actions += [f"undrain {name}" for name in drained]
     if not predict:
-        _install(roller, todo)
+        timers.remove(former, systemd)
+        _install(roller, [item for item in todo if not item.service.timer])
         for item in todo:
             roller.leave(item)
             roller.stop(item)
@@ -54,7 +61,19 @@ def present(roller: Roller, services: Sequence[Expected], predict: bool) -> Resu
                 roller.put_back(item.service, number)
         for name in drained:
             roller.door.undrain(name)
+        for scheduled_item in scheduled:
+            timers.apply(scheduled_item, systemd)
     return {"changed": bool(actions), "actions": actions, "restarts": restarts(todo)}
+
+
+def timer_plans(roller: Roller, services: Sequence[Expected]) -> list[timers.TimerPlan]:
+    """Compare the timers among the services with the host."""
+    systemd = roller.managers.systemd
+    return [
+        timers.plan(service, timers.look(service.name, systemd), systemd)
+        for service in services
+        if service.timer
+    ]
 
 
 def _install(roller: Roller, todo: Sequence[Plan]) -> None:
@@ -82,15 +101,25 @@ def current(roller: Roller, services: Sequence[Expected], predict: bool) -> Resu
 def started(roller: Roller, services: Sequence[Expected], predict: bool) -> Result:
     """Start what does not run."""
     todo = plans(roller, services)
+    scheduled = [item for item in timer_plans(roller, services) if item.enable or item.start]
     actions = [line for item in todo for line in item.lines("enable", "start")]
+    actions += [line for item in scheduled for line in item.lines if not line.startswith("install")]
     if not predict:
         roller.start(todo)
+        for item in scheduled:
+            timers.resume(item, roller.managers.systemd)
     return {"changed": bool(actions), "actions": actions, "restarts": []}
 
 
 def stopped(roller: Roller, services: Sequence[Expected], predict: bool) -> Result:
     """Stop everything; with policy unless-stopped also at the next boot."""
     actions = []
+    for service in services:
+        found = timers.look(service.name, roller.managers.systemd) if service.timer else None
+        if found is not None and (found.waiting or found.runs):
+            actions.append(f"stop {service.name}.timer")
+            if not predict:
+                timers.stop(service.name, roller.managers.systemd)
     for service, instances in _of(roller, services):
         running = [item.number for item in instances if item.running or item.active == "activating"]
         actions += [f"stop {service.name}@{number}" for number in running]
@@ -101,7 +130,10 @@ def stopped(roller: Roller, services: Sequence[Expected], predict: bool) -> Resu
 
 def restarted(roller: Roller, services: Sequence[Expected], predict: bool) -> Result:
     """Restart everything that runs, one instance after another, each with the revision that it has."""
-    actions = []
+    actions = [f"restart {service.name}.timer" for service in services if service.timer]
+    if actions and not predict:
+        timed = [f"{item.name}.timer" for item in services if item.timer]
+        roller.managers.systemd.call("restart", "--", *timed)
     for service, instances in _of(roller, services):
         for item in instances:
             if item.running:
@@ -115,6 +147,8 @@ def reloaded(roller: Roller, services: Sequence[Expected], predict: bool) -> Res
     """Have everything that runs load its code and settings anew, without a stop."""
     actions = []
     for service, instances in _of(roller, services):
+        if service.timer:
+            raise RollError(f"{service.name} is a timer and has nothing to reload: each run starts anew")
         for item in instances:
             if item.running and not item.can_reload:
                 raise RollError(f"{service.name} can't reload. Next: restart it")

@@ -14,14 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from . import instances_timers as timers
 from . import service_host, service_releases
 from .instances_managers import Managers
 from .instances_plan import Expected
 from .instances_roll import Roller
-from .instances_systemd import Systemd, SystemdError
+from .instances_systemd import Instance, Systemd, SystemdError
 
 JOURNALS = Path("/var/log/journal")
-RELEASE = re.compile(r"/releases/([0-9a-f]+)/")
+RELEASE = re.compile(r"/services/([a-z0-9-]+)/releases/([0-9a-f]+)/")
 
 
 @dataclass
@@ -56,11 +57,14 @@ def remove_service(name: str, roller: Roller) -> Removal:
     found = roller.managers.instances({}, {name: service.manager})[name].instances
     if any(item.running for item in found):
         roller.leave_and_stop(service, [item.number for item in found if item.running])
+    if timers.exists(name, roller.managers.systemd):
+        timers.remove([name], roller.managers.systemd)
     _remove_units(name, roller.managers)
-    _remove(service_releases.ROOT / "services" / name)
     Path(f"/etc/systemd/journald@{name}.conf").unlink(missing_ok=True)
     removal = Removal(name, manifest, kept(name, manifest))
     _remove(service_host.SETTINGS / name)
+    for path in _orphans():
+        _remove(path)
     return removal
 
 
@@ -95,29 +99,60 @@ def _remove(path: Path) -> None:
 
 
 def unused(names: Iterable[str], managers: Managers, keep: int) -> list[Path]:
-    """Return what no instance needs: revisions, releases beyond the `keep` newest old ones, leftovers."""
+    """Return what nothing needs: revisions, releases beyond the `keep` newest old ones, leftovers.
+
+    A release is needed by the service it was built for and by the service's parts.
+    """
     listed = [name for name in names if (service_host.SETTINGS / name / "manifest.json").exists()]
     manifests = {name: service_host.manifest(name) for name in listed}
     wanted = {name: str(manifest.get("manager", "systemd")) for name, manifest in manifests.items()}
     found = managers.instances({}, wanted)
     paths: list[Path] = []
+    needed: dict[str, set[str]] = {}
+    unknown: set[str] = set()
     for name in listed:
-        running = {item.revision for item in found[name].instances if item.running}
+        manifest = manifests[name]
+        owner = _owner(manifest)
+        running = _running(name, manifest, found[name].instances, managers.systemd)
         if "" in running:
             # Of some process it is not known what it needs.
+            unknown.add(owner)
             continue
-        manifest = manifests[name]
         left = _left_template(name, wanted[name], managers.systemd)
         paths += left
         needing = [manager for manager in managers if not left or manager is not managers.systemd]
         revisions = running | {manifest["revision"]}
         revisions |= {revision for manager in needing for revision in manager.revisions(name)}
         texts = [service_host.unit_text(name, revision) or "" for revision in revisions]
-        releases = {manifest["release"]} | _named(RELEASE, texts)
+        needed.setdefault(owner, set()).add(manifest["release"])
+        for other, release in RELEASE.findall("\n".join(texts)):
+            needed.setdefault(other, set()).add(release)
         folders = (service_host.SETTINGS / name / "revisions").glob("*")
         paths += [path for path in sorted(folders) if path.name not in revisions]
-        paths += service_releases.superfluous(name, releases, keep, service_releases.ROOT)
-    return [*paths, *service_releases.leftovers(service_releases.ROOT)]
+    for owner in sorted(set(needed) - unknown):
+        paths += service_releases.superfluous(owner, needed[owner], keep, service_releases.ROOT)
+    return [*paths, *_orphans(), *service_releases.leftovers(service_releases.ROOT)]
+
+
+def _running(name: str, manifest: dict[str, Any], found: Iterable[Instance], systemd: Systemd) -> set[str]:
+    """Return the revisions of an entry's processes; "" is one of them when that of some process is not known."""
+    running = {item.revision for item in found if item.running}
+    if manifest.get("timer"):
+        timer = timers.look(name, systemd)
+        running |= {timer.revision} if timer.pid else set()
+    return running
+
+
+def _owner(manifest: dict[str, Any]) -> str:
+    """Return the service whose release an entry runs: its own, or that of which it is a part."""
+    return str(manifest.get("release_of") or manifest["name"])
+
+
+def _orphans() -> list[Path]:
+    """Return the folders of releases that nothing on this host was deployed with."""
+    owners = {_owner(service_host.manifest(name)) for name in service_host.deployed()}
+    folders = (service_releases.ROOT / "services").glob("*")
+    return [path for path in sorted(folders) if path.name not in owners]
 
 
 def _left_template(name: str, manager: str, systemd: Systemd) -> list[Path]:
@@ -126,10 +161,6 @@ def _left_template(name: str, manager: str, systemd: Systemd) -> list[Path]:
     if manager == systemd.name or not path.exists():
         return []
     return [] if any(not item.gone for item in systemd.instances([name], {})[name]) else [path]
-
-
-def _named(pattern: re.Pattern[str], texts: Iterable[str]) -> set[str]:
-    return {name for text in texts for name in pattern.findall(text)}
 
 
 def remove_unused(paths: Sequence[Path], systemd: Systemd) -> None:

@@ -39,9 +39,18 @@ def manifest(service: str) -> dict[str, Any]:
 
 
 def unit_text(service: str, revision: str) -> str | None:
-    """Return the unit template of a revision, None when the host does not have it."""
+    """Return the unit template of a revision, a timer's unit; None when the host does not have it."""
+    return _text(SETTINGS / service / "revisions" / revision / "unit")
+
+
+def timer_text(service: str, revision: str) -> str | None:
+    """Return the timer of a revision, None when the host does not have it."""
+    return _text(SETTINGS / service / "revisions" / revision / "timer")
+
+
+def _text(path: Path) -> str | None:
     try:
-        return (SETTINGS / service / "revisions" / revision / "unit").read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
 

@@ -19,7 +19,8 @@ def read(name: str, count: int, after: str = "") -> tuple[list[str], str]:
 
     The last `count` lines, or all since `after`, where an earlier call ended. Raises `LogError`.
     """
-    what = [f"--namespace=+{name}", f"--unit={name}@*", f"--unit={name}-migrate"]
+    units = (f"{name}@*", f"{name}-migrate", f"{name}.service", f"{name}.timer")
+    what = [f"--namespace=+{name}", *(f"--unit={unit}" for unit in units)]
     where = [f"--after-cursor={after}"] if after else [f"--lines={count}"]
     try:
         done = subprocess.run(

@@ -19,6 +19,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.tandem.platform.plugins.module_utils import postgres_databases as plans
 from ansible_collections.tandem.platform.plugins.module_utils import postgres_host as host
 from ansible_collections.tandem.platform.plugins.module_utils.postgres_node import WRITABLE_SQL
+from ansible_collections.tandem.platform.plugins.module_utils.postgres_timers import timer_steps
 
 DOCUMENTATION = r"""
 module: postgres_databases
@@ -29,6 +30,7 @@ description:
     the owner makes. Both can log in, with passwords that are compared and set as SCRAM verifiers only. Nobody else may
     connect.
   - Init scripts run once, as the owner, each in one transaction with the note that it ran (schema C(tandem)).
+  - Each database also has the tables in which hosts agree whose turn a timer is; the runtime role may use them.
   - Nothing is ever removed. Databases that are not listed are reported with the command that would remove them.
   - Also has the stall guard's role, and takes what it can from the monitor's health check role.
 options:
@@ -144,10 +146,12 @@ class Databases:
             return
         inside = self.open(database)
         try:
-            steps = plans.inside_steps(
-                lambda sql, given: host.query(inside, sql, given), database, owner, runtime
-            )
-            self.apply(inside, steps)
+
+            def ask(sql: str, given: Sequence[Any]) -> list[tuple[Any, ...]]:
+                return host.query(inside, sql, given)
+
+            self.apply(inside, plans.inside_steps(ask, database, owner, runtime))
+            self.apply(inside, timer_steps(ask, database, runtime))
             self.run_scripts(inside, database, owner, wanted.get("init") or [])
         finally:
             inside.close()

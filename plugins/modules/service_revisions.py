@@ -34,6 +34,14 @@ options:
     description: The controller's folder of secrets; the variable C(platform_secrets_dir) when empty.
     type: str
     default: ""
+  lease_seconds:
+    description: How long the lease of a timer's run lasts without renewal; at least 20.
+    type: int
+    default: 60
+  grace_seconds:
+    description: How long after its moment the run of a timer may begin, unless missed runs are caught up.
+    type: int
+    default: 300
 author:
   - The Tandem authors
 """

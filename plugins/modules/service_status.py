@@ -38,7 +38,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 instances:
-  description: One entry per instance, with service, instance, state, revision, release, since, memory, note.
+  description:
+    - One entry per instance, with service, instance, state, revision, release, since, memory, note. A timer has one
+      entry, whose instance is null; its note has the next run and the last result.
   type: list
   elements: dict
   returned: always

@@ -252,6 +252,11 @@ class Service(Strict):
         return self.port is not None and self.command is None
 
     @property
+    def takes_lease(self) -> bool:
+        """Tell whether the hosts of this timer agree in its database whose turn it is."""
+        return self.schedule is not None and self.run_on == "one_host" and self.database is not None
+
+    @property
     def has_events(self) -> bool:
         """Tell whether it talks to the broker."""
         return bool(self.publishes or self.consumes)

@@ -18,7 +18,12 @@ MONITORING = 5  # exporter, health checks, a person
 
 def runtime_connections(service: Service, hosts: int) -> int:
     """Return the most connections that an entry's instances open on all its hosts together."""
-    return service.database.pool * service.instances * hosts if service.database else 0
+    return instance_connections(service) * service.instances * hosts
+
+
+def instance_connections(service: Service) -> int:
+    """Return the most connections of one instance: its pool, and one for the lease of a timer."""
+    return service.database.pool + service.takes_lease if service.database else 0
 
 
 def connection_limit(service: str, catalog: Catalog, inventory: Inventory) -> int:
@@ -36,7 +41,7 @@ def check_pools(catalog: Catalog, inventory: Inventory, platform: Platform, repo
     for name, service in catalog.services.items():
         if service.database:
             hosts = len(inventory.in_group(service.hosts))
-            figures = f"{service.database.pool} x {service.instances} x {hosts}"
+            figures = f"{instance_connections(service)} x {service.instances} x {hosts}"
             pools[name] = (runtime_connections(service, hosts), figures)
     databases = len({catalog.service_of(name) for name in pools})
     reserve = SUPERUSER + MONITORING + MIGRATIONS * databases

@@ -14,11 +14,12 @@ import json
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from . import supervised
+from . import supervised, timers
 
+RUNNER = "timer_runner"  # a package in /opt/tandem/lib
 SERVICES = "/opt/tandem/services"
 SETTINGS = "/etc/tandem/services"
 ID_LENGTH = 12
@@ -113,12 +114,16 @@ def program(words: list[str], release: Mapping[str, Any], key: str) -> list[str]
 
 @dataclass(frozen=True)
 class Inputs:
-    """One service on one host: view, description of the release, secrets by credential, texts of env files."""
+    """One service on one host: view, description of the release, secrets by credential, texts of env files.
+
+    The release of a part is that of the service to which it belongs.
+    """
 
     view: Mapping[str, Any]
     release: Mapping[str, Any]
     credentials: Mapping[str, str]
     env_files: Mapping[str, str]
+    times: timers.Times = field(default_factory=timers.Times)
 
     @property
     def name(self) -> str:
@@ -130,6 +135,17 @@ class Inputs:
         """Where its settings are."""
         return f"{SETTINGS}/{self.name}"
 
+    @property
+    def is_timer(self) -> bool:
+        """Whether a schedule starts it."""
+        return bool(self.view.get("schedule"))
+
+    def timer_plan(self) -> dict[str, Any]:
+        """Return what a timer's runner is told. Raises `RevisionError`."""
+        return timers.plan(
+            self.view, program(list(self.view["command"]), self.release, "command"), self.times
+        )
+
     def environment(self) -> dict[str, str]:
         """Return the whole environment; the catalog's wins over the files', later files over earlier ones."""
         merged: dict[str, str] = {}
@@ -140,11 +156,20 @@ class Inputs:
     @property
     def supervised(self) -> bool:
         """Whether it runs under supervisord."""
-        return bool(self.view["manager"] == "supervisord")
+        return bool(self.view["manager"] == "supervisord") and not self.is_timer
+
+    @property
+    def unit_template(self) -> str:
+        """The template of the unit by which it starts."""
+        if self.is_timer:
+            return "scheduled.unit.j2"
+        return "supervisord.unit.j2" if self.supervised else "service.unit.j2"
 
     def words(self, revision: str = REVISION_MARK) -> list[str]:
         """Return the command of an instance. Raises `RevisionError`."""
         command = self.view["command"]
+        if self.is_timer:
+            return ["/usr/bin/python3", "-s", "-m", RUNNER, f"{self.folder}/revisions/{revision}/timer.json"]
         if self.view["wsgi"]:
             config = f"{self.folder}/revisions/{revision}/gunicorn.conf.py"
             words = program(["gunicorn"], self.release, "the unit")
@@ -166,12 +191,13 @@ class Inputs:
             "supervised": supervised.settings(str(self.view["restart"])),
             "limits": LIMITS_MARK,
             "number": NUMBER_MARK,
+            "calendar": timers.calendar(self.view) if self.is_timer else None,
             "restart": restart_settings(str(self.view["restart"])),
             "logging": log_settings(self.view["logging"]),
             "volumes": [volume(text) for text in self.view["volumes"]],
             "credentials": sorted(self.credentials),
             "paths": {
-                "release": f"{SERVICES}/{self.name}/releases/{self.release['id']}",
+                "release": f"{SERVICES}/{self.release['service']}/releases/{self.release['id']}",
                 "revision": f"{self.folder}/revisions/{revision}",
                 "migration": f"{self.folder}/migration",
             },
@@ -186,6 +212,7 @@ class Rendered:
     gunicorn: str | None
     logging: str
     migration: str
+    timer: str | None = None
     supervised: supervised.Rendered | None = None
 
 
@@ -194,7 +221,7 @@ def revision_id(inputs: Inputs, rendered: Rendered) -> str:
 
     Left out: the number of instances, and after which units it starts. To change those restarts nothing.
     """
-    facts = {
+    facts: dict[str, Any] = {
         "unit": rendered.unit,
         "gunicorn": rendered.gunicorn,
         "environment": inputs.environment(),
@@ -203,11 +230,15 @@ def revision_id(inputs: Inputs, rendered: Rendered) -> str:
     }
     if rendered.supervised is not None:
         facts["supervised"] = rendered.supervised.texts()
+    if inputs.is_timer:
+        facts |= {"timer": rendered.timer, "plan": inputs.timer_plan()}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:ID_LENGTH]
 
 
 def units(inputs: Inputs, revision: str) -> list[str]:
     """Return the names of the units in which a service's instances run."""
+    if inputs.is_timer:
+        return []
     if inputs.supervised:
         return [f"{inputs.name}@supervisord-{revision}.service"]
     return [f"{inputs.name}@{number}.service" for number in range(1, inputs.view["instances"] + 1)]
@@ -225,13 +256,16 @@ def expected(inputs: Inputs, revision: str) -> dict[str, Any]:
         "name": inputs.name,
         "revision": revision,
         "release": inputs.release["id"],
-        "instances": view["instances"],
+        "release_of": inputs.release["service"],
+        "timer": inputs.is_timer,
+        # A timer is no instance of a template.
+        "instances": 0 if inputs.is_timer else view["instances"],
         "port": view["port"],
         "health": view["health"] if view["port"] else None,
         "restart": view["restart"],
         "manager": view["manager"],
         "user": view["user"],
-        "database": database["name"] if database else None,
+        "database": database["name"] if database and not view.get("release_of") else None,
         "migrates": migrates(view),
         "volumes": list(view["volumes"]),
     }
@@ -264,6 +298,10 @@ def entries(inputs: Inputs, rendered: Rendered, revision: str, after_units: str)
             {"path": f"{own}/{name}", "content": text.replace(REVISION_MARK, revision)}
             for name, text in rendered.supervised.files(inputs.view["instances"], NUMBER_MARK).items()
         ]
+    if rendered.timer is not None:
+        plan = json.dumps(inputs.timer_plan(), indent=1, sort_keys=True) + "\n"
+        files.append({"path": f"{own}/timer", "content": rendered.timer})
+        files.append({"path": f"{own}/timer.json", "content": plan})
     return {"directories": _directories(base, own), "files": files, "absent": []}
 
 
@@ -285,6 +323,8 @@ def _credentials(folder: str, values: Mapping[str, str]) -> list[dict[str, Any]]
 
 def _instance_files(own: str, inputs: Inputs) -> list[dict[str, Any]]:
     port = inputs.view["port"]
+    if inputs.is_timer:
+        return []
     return [
         {
             "path": f"{own}/instance-{number}",

@@ -57,6 +57,11 @@ def seconds(value: Any) -> int:
     return total
 
 
+def with_zone(text: str) -> str:
+    """Return a calendar expression with its time zone, UTC if it names none: hosts must agree about moments."""
+    return text if _is_zone(text.split()[-1]) else f"{text} UTC"
+
+
 def calendar_problem(text: str) -> str | None:
     """Return what is wrong with a calendar expression, or None.
 

@@ -20,7 +20,15 @@ BROKER_NAMES = frozenset(
 # What the service's unit sets for the process, its interpreter and each instance.
 PROCESS_NAMES = frozenset(
     {
-        *("CREDENTIALS_DIRECTORY", "INSTANCE", "NOTIFY_SOCKET", "PORT", "SPT_NOENV"),
+        *(
+            "CREDENTIALS_DIRECTORY",
+            "INSTANCE",
+            "LEASE_TOKEN",
+            "NOTIFY_SOCKET",
+            "PORT",
+            "SCHEDULED_AT",
+            "SPT_NOENV",
+        ),
         *("LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONNOUSERSITE"),
         *("PYTHONPATH", "PYTHONSAFEPATH", "PYTHONUNBUFFERED"),
     }
