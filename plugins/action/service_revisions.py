@@ -15,7 +15,7 @@ from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
-from ansible_collections.tandem.platform.plugins.plugin_utils import revisions, supervised
+from ansible_collections.tandem.platform.plugins.plugin_utils import autoscaling, revisions, supervised
 from ansible_collections.tandem.platform.plugins.plugin_utils.timers import SHORTEST_LEASE, Times
 
 LIBRARY = "/opt/tandem/lib"
@@ -88,11 +88,18 @@ class ActionModule(ActionBase):
             here = revisions.migrates(view) and inputs.name in migrate
             password = self._secret(f"postgres/{view['database']['owner']}", variables) if here else ""
             parts.append(revisions.migration_entries(inputs, rendered, password, here))
+            measure = (
+                rendered.measure.replace(revisions.REVISION_MARK, revision) if rendered.measure else None
+            )
+            parts.append(autoscaling.measure_entries(inputs.name, measure))
             for part in parts:
                 for section, listed in part.items():
                     entries[section] += listed
             expected.append(revisions.expected(inputs, revision))
         self._add_programs(services, entries)
+        modules = Path(__file__).parents[1] / "module_utils"
+        for section, listed in autoscaling.program_entries(services, modules, LIBRARY).items():
+            entries[section] += listed
         return entries, expected
 
     def _add_programs(self, services: list[dict[str, Any]], entries: dict[str, list[Any]]) -> None:
@@ -154,6 +161,7 @@ class ActionModule(ActionBase):
             logging=render("journald.conf.j2"),
             migration=render("migrate.unit.j2"),
             timer=render("timer.unit.j2") if inputs.is_timer else None,
+            measure=render("queue_length.unit.j2") if inputs.is_measured else None,
             supervised=supervised.Rendered(
                 config=render("supervisord.conf.j2"),
                 program=render("supervisord_program.conf.j2"),

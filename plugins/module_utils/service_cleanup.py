@@ -72,7 +72,8 @@ def _remove_units(name: str, managers: Managers) -> None:
     for manager in managers:
         manager.remove(name)
     systemd = managers.systemd
-    (systemd.folder / f"{name}-migrate.service").unlink(missing_ok=True)
+    for unit in (f"{name}-migrate.service", f"{name}-queue-length.service"):
+        systemd.remove_unit(unit)
     systemd.reload()
     systemd.forget_failures(f"{name}@*.service", f"{name}-migrate.service")
     _stop_logger(name, systemd)
@@ -131,6 +132,7 @@ def unused(names: Iterable[str], managers: Managers, keep: int) -> list[Path]:
         paths += [path for path in sorted(folders) if path.name not in revisions]
     for owner in sorted(set(needed) - unknown):
         paths += service_releases.superfluous(owner, needed[owner], keep, service_releases.ROOT)
+    paths += _idle_controller(managers.systemd)
     return [*paths, *_orphans(), *service_releases.leftovers(service_releases.ROOT)]
 
 
@@ -155,6 +157,14 @@ def _orphans() -> list[Path]:
     return [path for path in sorted(folders) if path.name not in owners]
 
 
+def _idle_controller(systemd: Systemd) -> list[Path]:
+    """Return the units of the host's autoscale when no service here needs it any more."""
+    if any(service_host.manifest(name).get("autoscale") for name in service_host.deployed()):
+        return []
+    paths = [systemd.folder / f"tandem-autoscale.{kind}" for kind in ("timer", "service")]
+    return [path for path in paths if path.exists()]
+
+
 def _left_template(name: str, manager: str, systemd: Systemd) -> list[Path]:
     """Return the template of a service that has gone to another manager with all its instances."""
     path = systemd.folder / f"{name}@.service"
@@ -165,7 +175,10 @@ def _left_template(name: str, manager: str, systemd: Systemd) -> list[Path]:
 
 def remove_unused(paths: Sequence[Path], systemd: Systemd) -> None:
     """Remove what `unused` found, then the unpacked wheels that only removed releases had used."""
-    units = [path for path in paths if path.suffix == ".service"]
+    units = [path for path in paths if path.suffix in (".service", ".timer")]
+    for path in units:
+        if path.suffix == ".timer":
+            systemd.call("disable", "--quiet", "--now", "--", path.name)
     for path in paths:
         _remove(path)
     if units:

@@ -226,7 +226,7 @@ def test_manifest_of_an_unknown_service_names_the_known(host):
 def test_only_one_run_changes_a_host(tmp_path):
     lock = tmp_path / "lock"
     with service_host.exclusive(lock):
-        second = service_host.exclusive(lock)
+        second = service_host.exclusive(lock, patience=0.3)
         with pytest.raises(service_host.HostError, match="another run"):
             second.__enter__()
     with service_host.exclusive(lock):
