@@ -33,6 +33,7 @@ lint: setup ## Check style and types
 	@mypy lab tools tests/support tests/bench tests/tools
 	@mypy --package ansible_collections.tandem.platform.plugins
 	@cd roles/postgres/files && mypy --config-file $(CURDIR)/pyproject.toml stall_guard
+	@cd roles/service/files && mypy --config-file $(CURDIR)/pyproject.toml timer_runner
 	@$(MAKE) --no-print-directory -C apps check
 	@ansible-lint
 

@@ -8,8 +8,9 @@ import pytest
 from tests.support.services import converge, environment, show, under_load
 
 SETTINGS = "/etc/tandem/services"
-INSTANCES = ["hello@1", "hello@2", "solo@1", "worker@1"]
-USERS = ["svc-hello", "svc-solo", "svc-worker"]
+INSTANCES = ["hello@1", "hello@2", "solo@1", "worker@1", "helper@1"]
+TIMERS = ["tick", "nap"]
+USERS = ["svc-hello", "svc-solo", "svc-worker", "svc-helper", "svc-tick", "svc-nap"]
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +40,7 @@ class TestAsDeployed:
         assert host.check_output("find /opt/tandem /etc/tandem ! -user root") == ""
         assert show(host, "hello@1", "User") == "svc-hello"
 
-    @pytest.mark.parametrize("unit", [*INSTANCES, "hello-migrate"])
+    @pytest.mark.parametrize("unit", [*INSTANCES, "hello-migrate", *TIMERS])
     def test_sandbox(self, host, unit):
         # The threshold is in tenths: 20 is an exposure of 2.0.
         done = host.run(f"systemd-analyze security --no-pager --threshold=20 {unit}.service")
@@ -130,6 +131,70 @@ class TestAsDeployed:
         assert host.run("test -d /opt/tandem/services/hello/releases/*/site/flask/__pycache__").rc == 0
 
 
+def runs(host, job):
+    """The runs of a timer's job: token, outcome and exit status."""
+    query = f"select token, outcome, exit_code from tandem.timer_runs where job = '{job}' order by token"
+    return [tuple(line.split("|")) for line in sql(host, query).splitlines()]
+
+
+class TestPartsAndTimers:
+    def test_part_runs_the_release_of_its_service(self, host):
+        release = environment(host, "hello@1")["TANDEM_RELEASE"]
+        assert environment(host, "helper@1")["TANDEM_RELEASE"] == release
+        assert show(host, "helper@1", "WorkingDirectory") == f"/opt/tandem/services/hello/releases/{release}"
+        assert show(host, "helper@1", "User") == "svc-helper"
+        assert not host.file("/opt/tandem/services/helper").exists
+        assert "still here" in host.check_output("journalctl --namespace=helper -o cat")
+
+    def test_timers_wait_and_start_at_boot(self, host):
+        for name in TIMERS:
+            assert host.service(f"{name}.timer").is_running and host.service(f"{name}.timer").is_enabled
+            assert not host.service(f"{name}@1").is_running
+        assert "00:00:00 UTC" in show(host, "nap.timer", "TimersCalendar")
+        assert show(host, "nap.timer", "Persistent") == "yes"
+        assert show(host, "tick.timer", "Persistent") == "no"
+
+    def test_timer_runs_its_job_once_per_moment(self, host):
+        for _ in range(3):
+            host.check_output("systemctl start tick.service")
+        moments = "select count(*), count(distinct moment) from tandem.timer_runs where job = 'tick'"
+        total, distinct = map(int, sql(host, moments).split("|"))
+        assert 1 <= total == distinct
+        assert {row[1:] for row in runs(host, "tick")} == {("succeeded", "0")}
+        log = host.check_output("journalctl --namespace=tick -o cat")
+        assert log.count("tick 20") == total
+        assert "timer tick moment=20" in log and "outcome=succeeded host=m-service exit_code=0" in log
+
+    def test_result_is_kept_for_all_to_read(self, host):
+        host.check_output("systemctl start tick.service")
+        text = host.check_output("runuser -u nobody -- cat /var/lib/tandem/timers/tick/last.json")
+        found = json.loads(text)
+        assert (found["outcome"], found["host"]) == ("succeeded", "m-service")
+        assert found["last_success"] >= found["moment"]
+
+    def test_killed_run_is_made_up_for_and_then_done(self, host):
+        host.check_output("systemctl start --no-block nap.service")
+        deadline = time.monotonic() + 20
+        while not runs(host, "nap"):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        host.check_output(f"kill -9 {show(host, 'nap.service', 'MainPID')}")
+        while show(host, "nap.service", "ActiveState") != "failed":
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        assert host.run("pgrep -u svc-nap").rc != 0
+        host.check_output("systemctl start nap.service")
+        assert runs(host, "nap") == [("1", "lost", ""), ("2", "succeeded", "0")]
+        host.check_output("systemctl start nap.service")
+        assert len(runs(host, "nap")) == 2
+
+    def test_job_reads_its_password_and_nobody_elses(self, host):
+        folder = f"{SETTINGS}/tick/revisions"
+        kept = host.check_output(f"find {folder} -path '*credentials/*' -type f").split()
+        assert [Path(path).name for path in kept] == ["database_password"]
+        assert host.run(f"runuser -u svc-tick -- cat {kept[0]}").rc != 0
+
+
 class TestReleases:
     """In order: each builds on what the one before has left."""
 
@@ -185,8 +250,10 @@ class TestReleases:
     def test_fewer_instances_and_a_removed_service(self, host):
         services = "[molecule_service | combine(molecule_hello) | combine({'instances': 1}),"
         services += " molecule_service | combine(molecule_worker),"
+        services += " molecule_service | combine(molecule_helper),"
         services += (
             " molecule_service | combine(molecule_watched), molecule_service | combine(molecule_errand)]"
+        )
         )
         first = show(host, "hello@1", "MainPID")
         output = converge(
@@ -194,18 +261,20 @@ class TestReleases:
         )
         assert show(host, "hello@1", "MainPID") == first
         assert not host.service("hello@2").is_running and not host.service("hello@2").is_enabled
+        assert "Removed: busy, nap, solo, tick." in output
         assert "user svc-solo (to remove it: userdel svc-solo)" in output
         assert (
             host.check_output(
-                "systemctl list-unit-files --no-legend 'solo*'; ls -d /etc/systemd/system/solo* || true"
+                "systemctl list-unit-files --no-legend 'solo*' 'tick*' 'nap*';"
+                " cd /etc/systemd/system; ls -d solo* tick* nap* 2>/dev/null || true"
             )
             == ""
         )
+        assert not host.file("/var/lib/tandem/timers/tick").exists
         for path in (f"{SETTINGS}/solo", "/opt/tandem/services/solo", "/etc/systemd/journald@solo.conf"):
             assert not host.file(path).exists
         assert host.user("svc-solo").exists
         # With the last service that needs it goes what counts requests.
-        assert "Removed: busy, solo" in output
         units = "/etc/systemd/system/tandem-autoscale"
         assert not host.file(f"{units}.timer").exists and not host.file(f"{units}.service").exists
         assert not host.service("tandem-autoscale.timer").is_running

@@ -6,6 +6,7 @@ import stat
 
 import pytest
 from ansible_collections.tandem.platform.plugins.module_utils import (
+    instances_timers,
     instances_verbs,
     service_cleanup,
     service_host,
@@ -101,6 +102,24 @@ class Host:
         )
         return unit
 
+    def deploy_timer(self, name, revision, release="a1", **more):
+        """Put a timer's settings into place."""
+        self.deploy(name, revision, release, instances=0, timer=True, **more)
+        (self.folder / "etc" / name / "revisions" / revision / "timer").write_text(
+            f"calendar of {revision}\n"
+        )
+        return Expected.read(service_host.manifest(name))
+
+    def timer(self, name, state="active", job="inactive", **more):
+        """Have systemd know a timer."""
+        self.units[f"{name}.timer"] = {
+            "ActiveState": state,
+            "SubState": "waiting",
+            "UnitFileState": "enabled",
+        }
+        self.units[f"{name}.service"] = {"ActiveState": job, **more}
+        self.save()
+
     def install(self, service, release, age=0):
         folder = self.folder / "opt/services" / service / "releases" / release
         folder.mkdir(parents=True)
@@ -132,6 +151,8 @@ def host(tmp_path, monkeypatch):
     monkeypatch.setattr(service_migrations, "RUNTIME", tmp_path / "run")
     monkeypatch.setattr(service_cleanup, "JOURNALS", tmp_path / "journals")
     monkeypatch.setattr(service_releases, "ROOT", tmp_path / "opt")
+    monkeypatch.setattr(instances_timers, "STATE", tmp_path / "timers")
+    monkeypatch.setattr(instances_timers, "STAMPS", tmp_path / "stamps")
     return host
 
 
@@ -296,7 +317,7 @@ def test_rows_tell_what_runs(host):
 
 def test_log_lines_are_of_the_services_own_journal(host):
     lines, end = service_logs.read("users", 7)
-    assert "--lines=7 --namespace=+users --unit=users@* --unit=users-migrate" in lines[0]
+    assert "--lines=7 --namespace=+users --unit=users@* --unit=users-migrate --unit=users.service" in lines[0]
     assert (len(lines), end) == (1, "s=1;i=2")
 
 
@@ -359,3 +380,131 @@ def test_unreachable_database_stops_only_a_new_release(host, migration, marked):
     finish(host, migration, status=75)
     (outcome,) = service_migrations.run([migration], host.systemd)
     assert bool(outcome.problem) is not marked and bool(outcome.remark) is marked
+
+
+def test_new_timer_is_installed_and_started_and_then_left_alone(host):
+    digest = host.deploy_timer("digest", "aaa")
+    verbs = instances_verbs.VERBS
+    actions = ["install digest.service", "install digest.timer", "enable digest.timer", "start digest.timer"]
+    assert verbs["present"](host.roller(), [digest], True)["actions"] == actions
+    assert host.calls() == []
+    assert verbs["present"](host.roller(), [digest], False)["actions"] == actions
+    assert host.calls() == ["daemon-reload", "stop digest.timer", "enable digest.timer"]
+    assert host.systemd.unit("digest.timer") == "calendar of aaa\n"
+    host.timer("digest")
+    again = verbs["present"](host.roller(), [digest], False)
+    assert again == {"changed": False, "actions": [], "restarts": []}
+
+
+def test_new_revision_of_a_timer_restarts_no_run(host):
+    verbs = instances_verbs.VERBS
+    verbs["present"](host.roller(), [host.deploy_timer("digest", "aaa")], False)
+    host.timer("digest", job="activating", MainPID="11")
+    newer = host.deploy_timer("digest", "bbb")
+    (host.state / "calls").unlink()
+    result = verbs["present"](host.roller(), [newer], False)
+    assert result["actions"] == ["install digest.service", "install digest.timer"]
+    assert result["restarts"] == []
+    assert not any("digest.service" in line for line in host.calls())
+    assert verbs["current"](host.roller(), [newer], False)["actions"] == []
+
+
+def test_check_mode_predicts_a_timer_that_is_not_placed_yet(host):
+    new = Expected("digest", "ccc", 0, timer=True)
+    assert "install digest.timer" in instances_verbs.VERBS["present"](host.roller(), [new], True)["actions"]
+
+
+def test_verbs_of_a_timer(host):
+    verbs, digest = instances_verbs.VERBS, host.deploy_timer("digest", "aaa")
+    host.timer("digest", job="activating", MainPID="11")
+    assert verbs["stopped"](host.roller(), [digest], False)["actions"] == ["stop digest.timer"]
+    assert host.calls() == ["stop digest.timer", "stop digest.service"]
+    assert verbs["restarted"](host.roller(), [digest], False)["actions"] == ["restart digest.timer"]
+    with pytest.raises(RollError, match="digest is a timer"):
+        verbs["reloaded"](host.roller(), [digest], False)
+    host.timer("digest", state="inactive")
+    assert verbs["stopped"](host.roller(), [digest], False)["changed"] is False
+    assert verbs["started"](host.roller(), [digest], False)["actions"] == ["start digest.timer"]
+    assert host.calls()[-1] == "enable digest.timer"
+
+
+def test_service_becomes_a_timer_and_a_timer_a_service(host):
+    verbs = instances_verbs.VERBS
+    host.systemd.write_template("digest", "old")
+    host.run("digest@1", "old", 11)
+    verbs["present"](host.roller(), [host.deploy_timer("digest", "aaa")], False)
+    assert "stop digest@1.service" in host.calls()
+    assert sorted(path.name for path in host.units_folder.glob("digest*")) == [
+        "digest.service",
+        "digest.timer",
+    ]
+    host.deploy("digest", "bbb", instances=0, timer=False)
+    host.units = {}
+    host.save()
+    service = Expected.read(service_host.manifest("digest"))
+    assert "remove digest.timer" in verbs["present"](host.roller(), [service], False)["actions"]
+    assert [path.name for path in host.units_folder.glob("digest*")] == ["digest@.service"]
+
+
+def test_row_of_a_timer_tells_next_and_last(host):
+    host.deploy_timer("digest", "aaa", "a1")
+    host.timer("digest")
+    host.units["digest.timer"]["NextElapseUSecRealtime"] = "Thu 2026-11-26 09:00:00 UTC"
+    host.save()
+    (host.folder / "timers/digest").mkdir(parents=True)
+    last = {"moment": 1_700_000_000, "outcome": "failed", "exit_code": 3, "seconds": 1.23, "host": "spb-app1"}
+    (host.folder / "timers/digest/last.json").write_text(json.dumps(last))
+    (row,) = service_status.rows(["digest"], host.systemd)
+    assert (row["instance"], row["state"], row["revision"]) == (None, "active (waiting)", "aaa")
+    assert row["note"] == (
+        "next Thu 2026-11-26 09:00:00 UTC, last 2023-11-14T22:13:20Z failed (3) on spb-app1 in 1.2 s"
+    )
+
+
+def test_removed_timer_leaves_no_unit_and_no_state(host):
+    instances_verbs.VERBS["present"](host.roller(), [host.deploy_timer("digest", "aaa")], False)
+    (host.folder / "timers/digest").mkdir(parents=True)
+    (host.folder / "stamps").mkdir()
+    (host.folder / "stamps/stamp-digest.timer").touch()
+    service_cleanup.remove_service("digest", host.roller())
+    assert "stop digest.service" in host.calls() and "disable digest.timer" in host.calls()
+    assert list(host.units_folder.glob("digest*")) == []
+    assert not (host.folder / "timers/digest").exists()
+    assert not (host.folder / "stamps/stamp-digest.timer").exists()
+
+
+def test_release_stays_as_long_as_a_part_needs_it(host):
+    for number, release in enumerate(["a1", "a2", "a3"]):
+        host.install("orders", release, age=number)
+    host.deploy("orders", "aaa", "a1")
+    part = host.deploy("orders-events", "bbb", "a3", instances=1, release_of="orders")
+    unit = part.replace("/services/orders-events/", "/services/orders/")
+    (host.folder / "etc/orders-events/revisions/bbb/unit").write_text(unit)
+    releases = host.folder / "opt/services/orders/releases"
+    assert service_cleanup.unused(["orders", "orders-events"], host.systemd, 0) == [releases / "a2"]
+    service_cleanup.remove_service("orders", host.roller())
+    assert (releases / "a3").exists()
+    assert service_cleanup.unused(["orders-events"], host.systemd, 0) == [releases / "a1", releases / "a2"]
+    service_cleanup.remove_service("orders-events", host.roller())
+    assert not releases.parent.exists()
+
+
+def test_release_stays_while_a_timers_run_has_it(host):
+    for number, release in enumerate(["a1", "a2"]):
+        host.install("orders", release, age=number)
+    base = {"release_of": "orders"}
+    for revision, release in (("aaa", "a2"), ("bbb", "a1")):
+        host.deploy_timer("digest", revision, release, **base)
+        text = f"ExecStart=/opt/tandem/services/orders/releases/{release}/bin/x /revisions/{revision}/timer.json\n"
+        (host.folder / f"etc/digest/revisions/{revision}/unit").write_text(text)
+    host.run("digest", "aaa", 11, ActiveState="activating")
+    host.units["digest.timer"] = {"ActiveState": "active"}
+    host.save()
+    assert service_cleanup.unused(["digest"], host.systemd, 0) == []
+    host.units = {}
+    host.save()
+    unused = service_cleanup.unused(["digest"], host.systemd, 0)
+    assert unused == [
+        host.folder / "etc/digest/revisions/aaa",
+        host.folder / "opt/services/orders/releases/a2",
+    ]

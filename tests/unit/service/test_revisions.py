@@ -1,6 +1,7 @@
 """What a host gets for a service: environment, unit, revision."""
 
 import itertools
+import json
 
 import pytest
 from ansible_collections.tandem.platform.plugins.plugin_utils import revisions
@@ -199,3 +200,76 @@ def test_expected_is_what_instances_need():
     assert found["revision"] == "rev" and found["release"] == "abc123" and found["migrates"]
     assert expected(inputs(port=None, wsgi=None, command=["users"]), "rev")["health"] is None
     assert revisions.migrates(view(database={**DATABASE, "migrate": None})) is False
+
+
+SCHEDULE = {"calendar": "*-*-* 09:00:00", "run_on": "one_host", "missed": "run", "timeout_s": 300}
+PART = {"name": "digest", "port": None, "wsgi": None, "command": ["users", "digest"], "release_of": "users"}
+
+
+def timer(**changes):
+    return inputs(**{**PART, "schedule": SCHEDULE, "database": DATABASE, "instances": 1, **changes})
+
+
+def test_part_runs_the_release_of_its_service_with_its_own_settings():
+    part = inputs(**PART)
+    context = part.context("rev", "")
+    assert context["start"] == "/opt/tandem/services/users/releases/abc123/bin/users digest"
+    assert context["paths"]["release"] == "/opt/tandem/services/users/releases/abc123"
+    assert context["paths"]["revision"] == "/etc/tandem/services/digest/revisions/rev"
+    assert expected(part, "rev")["release_of"] == "users"
+
+
+def test_part_does_not_own_the_database_it_uses():
+    assert expected(inputs(**PART, database=DATABASE), "rev")["database"] is None
+
+
+def test_timer_starts_its_runner_and_is_no_instance():
+    found = timer()
+    start = "/usr/bin/python3 -s -m timer_runner /etc/tandem/services/digest/revisions/rev/timer.json"
+    assert found.context("rev", "")["start"] == start
+    assert found.context()["calendar"] == "*-*-* 09:00:00 UTC"
+    answer = expected(found, "rev")
+    assert (answer["timer"], answer["instances"]) == (True, 0)
+    files = by_path(entries(found, Rendered("u", None, "logs", "m", "the timer"), "rev", ""))
+    base = "/etc/tandem/services/digest/revisions/rev"
+    assert files[f"{base}/timer"]["content"] == "the timer"
+    assert f"{base}/instance-1" not in files
+    assert json.loads(files[f"{base}/timer.json"]["content"]) == {
+        "job": "digest",
+        "calendar": "*-*-* 09:00:00 UTC",
+        "command": ["/opt/tandem/services/users/releases/abc123/bin/users", "digest"],
+        "catch_up": True,
+        "timeout_seconds": 300,
+        "grace_seconds": 300,
+        "lease_seconds": 60,
+    }
+
+
+@pytest.mark.parametrize(
+    "changes", [{"database": None}, {"schedule": {**SCHEDULE, "run_on": "every_host"}}], ids=str
+)
+def test_timer_without_database_or_for_every_host_has_no_lease(changes):
+    assert timer(**changes).timer_plan()["lease_seconds"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "calendar"),
+    [
+        ("daily", "daily UTC"),
+        ("*-*-* 09:00 Europe/Moscow", "*-*-* 09:00 Europe/Moscow"),
+        ("Mon *-*-* 09:00 UTC", "Mon *-*-* 09:00 UTC"),
+    ],
+)
+def test_all_hosts_read_a_calendar_in_one_time_zone(text, calendar):
+    assert timer(schedule={**SCHEDULE, "calendar": text}).context()["calendar"] == calendar
+
+
+def test_revision_of_a_timer_changes_with_its_plan():
+    one = Rendered("u", None, "logs", "m", "the timer")
+    ids = {
+        revision_id(timer(), one),
+        revision_id(timer(), Rendered("u", None, "logs", "m", "other")),
+        revision_id(timer(schedule={**SCHEDULE, "timeout_s": 10}), one),
+        revision_id(timer(command=["users", "other"]), one),
+    }
+    assert len(ids) == 4

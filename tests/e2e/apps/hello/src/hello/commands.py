@@ -1,7 +1,8 @@
-"""`hello migrate` makes the table, `hello seed` says the first greeting, `hello work` is a worker."""
+"""`hello migrate` makes the table, `hello seed` says the first greeting, `hello work` is a worker, `hello tick` a timer's job."""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
@@ -10,7 +11,7 @@ from . import database
 
 def main() -> None:
     """Run the sub-command that is named first."""
-    commands = {"migrate": migrate, "seed": seed, "work": work}
+    commands = {"migrate": migrate, "seed": seed, "work": work, "tick": tick}
     if len(sys.argv) != 2 or sys.argv[1] not in commands:
         sys.exit(f"usage: hello {'|'.join(commands)}")
     commands[sys.argv[1]]()
@@ -31,3 +32,9 @@ def work() -> None:
     while True:
         print('{"message": "still here"}', flush=True)
         time.sleep(60)
+
+
+def tick() -> None:
+    """Say one greeting, and for which moment."""
+    database.run("insert into greetings default values")
+    print(f"tick {os.environ['SCHEDULED_AT']} {os.environ['LEASE_TOKEN']}", flush=True)
