@@ -2,6 +2,7 @@
 
 import json
 import time
+from pathlib import Path
 
 import pytest
 
@@ -249,12 +250,8 @@ class TestReleases:
 
     def test_fewer_instances_and_a_removed_service(self, host):
         services = "[molecule_service | combine(molecule_hello) | combine({'instances': 1}),"
-        services += " molecule_service | combine(molecule_worker),"
-        services += " molecule_service | combine(molecule_helper),"
-        services += (
-            " molecule_service | combine(molecule_watched), molecule_service | combine(molecule_errand)]"
-        )
-        )
+        kept = ("worker", "helper", "watched", "errand")
+        services += ",".join(f" molecule_service | combine(molecule_{name})" for name in kept) + "]"
         first = show(host, "hello@1", "MainPID")
         output = converge(
             "-e", "molecule_greeting=two", "-e", json.dumps({"service_list": "{{ " + services + " }}"})

@@ -1,4 +1,6 @@
-"""`hello migrate` makes the table, `hello seed` says the first greeting, `hello work` is a worker, `hello tick` a timer's job."""
+"""`hello migrate` makes the table, `hello seed` says the first greeting, `hello work` is a worker,
+`hello tick` a timer's job.
+"""
 
 from __future__ import annotations
 
