@@ -14,7 +14,10 @@ from pathlib import Path
 
 CALL_SECONDS = 5.0
 # Columns of the state of a server; the first two lines are the format's version and the names of the columns.
-BACKEND, SERVER, PORT = 1, 3, 18
+BACKEND, SERVER, OPERATION, ADMIN, PORT = 1, 3, 5, 6, 18
+DOWN = "0"
+# Bits of the column ADMIN: taken out by a command, taken out by the configuration.
+FORCED, CONFIGURED = 1, 4
 
 
 def show_servers(path: str) -> str:
@@ -29,22 +32,34 @@ def show_servers(path: str) -> str:
     return b"".join(chunks).decode()
 
 
-def configured(text: str) -> set[tuple[str, str, str]]:
-    """Return the servers of a configuration, as (backend, server, port)."""
-    found, backend = set(), ""
+def configured(text: str) -> dict[tuple[str, str, str], bool]:
+    """Return of the servers of a configuration, as (backend, server, port), whether they begin disabled."""
+    found, backend = {}, ""
     for words in (line.split() for line in text.splitlines()):
         if words[:1] == ["backend"]:
             backend = words[1]
         elif words[:1] == ["server"]:
-            found.add((backend, words[1], words[2].rpartition(":")[2]))
+            found[backend, words[1], words[2].rpartition(":")[2]] = "disabled" in words
     return found
 
 
-def unchanged(states: str, servers: set[tuple[str, str, str]]) -> str:
-    """Leave out the states of servers that have another port now: a state has the port too, and it would win."""
+def unchanged(states: str, servers: dict[tuple[str, str, str], bool]) -> str:
+    """Leave out the states of servers that have another port now: a state has the port too, and it would win.
+
+    Of servers that the configuration disables, those in use stay so, as if they had been disabled and enabled
+    before; one that is down stays out, instead of being tried until its first check.
+    """
     lines = states.splitlines()
-    kept = [line for line in lines[2:] if _identity(line.split()) in servers]
-    return "\n".join([*lines[:2], *kept]) + "\n"
+    kept = lines[:2]
+    for words in (line.split() for line in lines[2:]):
+        if _identity(words) not in servers:
+            continue
+        admin = int(words[ADMIN])
+        if servers[_identity(words)]:
+            out = FORCED if words[OPERATION] == DOWN else 0
+            words[ADMIN] = str(admin | CONFIGURED | out)
+        kept.append(" ".join(words))
+    return "\n".join(kept) + "\n"
 
 
 def _identity(words: list[str]) -> tuple[str, str, str]:

@@ -42,6 +42,25 @@ def test_a_server_that_has_moved_begins_anew():
     assert kept("5101") == HEAD + FIRST
 
 
+def test_a_server_in_use_stays_in_use_when_it_is_disabled_now():
+    # All ran before; now the second does so only on demand.
+    ready = SECOND.replace("127.0.0.1 2 4", "127.0.0.1 2 0")
+    servers = keep_servers.configured(CONFIG.replace("PORT", "5001"))
+    assert keep_servers.unchanged(HEAD + FIRST + ready, servers) == HEAD + FIRST + SECOND
+
+
+def test_a_server_that_is_down_stays_out():
+    down, out = (SECOND.replace("127.0.0.1 2 4", f"127.0.0.1 0 {admin}") for admin in (4, 5))
+    servers = keep_servers.configured(CONFIG.replace("PORT", "5001"))
+    assert keep_servers.unchanged(HEAD + FIRST + down, servers) == HEAD + FIRST + out
+
+
+def test_a_server_that_was_taken_out_stays_out():
+    out = SECOND.replace("127.0.0.1 2 4", "127.0.0.1 0 5")
+    servers = keep_servers.configured(CONFIG.replace("PORT", "5001"))
+    assert keep_servers.unchanged(HEAD + FIRST + out, servers) == HEAD + FIRST + out
+
+
 def test_the_file_is_replaced_and_only_for_root(tmp_path):
     path = tmp_path / "state" / "servers"
     for text in ("one", "two"):
