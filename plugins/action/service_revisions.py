@@ -15,7 +15,7 @@ from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
-from ansible_collections.tandem.platform.plugins.plugin_utils import revisions, supervised
+from ansible_collections.tandem.platform.plugins.plugin_utils import autoscaling, revisions, supervised
 from ansible_collections.tandem.platform.plugins.plugin_utils.timers import SHORTEST_LEASE, Times
 
 LIBRARY = "/opt/tandem/lib"
@@ -84,16 +84,22 @@ class ActionModule(ActionBase):
             rendered = self._render_all(inputs, variables)
             revision = revisions.revision_id(inputs, rendered)
             parts = [revisions.entries(inputs, rendered, revision, revisions.after(view, units))]
-            if not inputs.is_timer:  # nothing waits for a timer
-                units[inputs.name] = revisions.units(inputs, revision)
+            units[inputs.name] = revisions.units(inputs, revision)
             here = revisions.migrates(view) and inputs.name in migrate
             password = self._secret(f"postgres/{view['database']['owner']}", variables) if here else ""
             parts.append(revisions.migration_entries(inputs, rendered, password, here))
+            measure = (
+                rendered.measure.replace(revisions.REVISION_MARK, revision) if rendered.measure else None
+            )
+            parts.append(autoscaling.measure_entries(inputs.name, measure))
             for part in parts:
                 for section, listed in part.items():
                     entries[section] += listed
             expected.append(revisions.expected(inputs, revision))
         self._add_programs(services, entries)
+        modules = Path(__file__).parents[1] / "module_utils"
+        for section, listed in autoscaling.program_entries(services, modules, LIBRARY).items():
+            entries[section] += listed
         return entries, expected
 
     def _add_programs(self, services: list[dict[str, Any]], entries: dict[str, list[Any]]) -> None:
@@ -101,11 +107,11 @@ class ActionModule(ActionBase):
         programs = []
         if any(revisions.migrates(view) for view in services):
             programs.append(MIGRATION_PROGRAM)
+        if any(view["manager"] == "supervisord" for view in services):
+            programs.append(supervised.REVIVE_PROGRAM)
         if any(view.get("schedule") for view in services):
             folder = Path(self._find_needle("files", revisions.RUNNER))
             programs += [f"{folder.name}/{path.name}" for path in sorted(folder.glob("*.py"))]
-        if any(view["manager"] == "supervisord" for view in services):
-            programs.append(supervised.REVIVE_PROGRAM)
         for folder_name in sorted({str(Path(LIBRARY, program).parent) for program in programs} | {LIBRARY}):
             entries["directories"] += [{"path": folder_name}] if programs else []
         entries["files"] += [{"path": f"{LIBRARY}/{program}", "source": program} for program in programs]
@@ -150,10 +156,12 @@ class ActionModule(ActionBase):
             return self._render(name, context, variables)
 
         return revisions.Rendered(
-            unit=render(_unit_template(inputs)),
+            unit=render(inputs.unit_template),
             gunicorn=render("gunicorn.conf.py.j2") if inputs.view["wsgi"] else None,
             logging=render("journald.conf.j2"),
             migration=render("migrate.unit.j2"),
+            timer=render("timer.unit.j2") if inputs.is_timer else None,
+            measure=render("queue_length.unit.j2") if inputs.is_measured else None,
             supervised=supervised.Rendered(
                 config=render("supervisord.conf.j2"),
                 program=render("supervisord_program.conf.j2"),
@@ -161,7 +169,6 @@ class ActionModule(ActionBase):
             )
             if inputs.supervised
             else None,
-            timer=render("timer.unit.j2") if inputs.is_timer else None,
         )
 
     def _render(self, name: str, context: dict[str, Any], variables: dict[str, Any]) -> str:
@@ -192,9 +199,3 @@ class ActionModule(ActionBase):
         )
         answer: dict[str, Any] = action.run(task_vars=variables)
         return answer
-
-
-def _unit_template(inputs: revisions.Inputs) -> str:
-    if inputs.is_timer:
-        return "scheduled.unit.j2"
-    return "supervisord.unit.j2" if inputs.supervised else "service.unit.j2"

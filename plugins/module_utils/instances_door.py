@@ -81,6 +81,26 @@ class Door:
             self.ask(f"set server svc_{service}/i{number} health up", answer="")
         self.ask(f"set server svc_{service}/i{number} state ready", answer="")
 
+    def close(self, service: str, number: int) -> None:
+        """Take an instance that does not run out of the door until it is put back."""
+        self.ask(f"set server svc_{service}/i{number} state maint", answer="")
+
+    def requests(self) -> dict[str, int]:
+        """Return by service how many requests this HAProxy process has handed to it, {} without a door."""
+        if not self.present:
+            return {}
+        rows = csv.DictReader(self.ask("show stat -1 2 -1").lstrip("# ").splitlines())
+        return {
+            row["pxname"].removeprefix("svc_"): int(row["stot"] or 0)
+            for row in rows
+            if row["pxname"].startswith("svc_") and row["svname"] == "BACKEND"
+        }
+
+    def process(self) -> str:
+        """Return the id of the HAProxy process that answers; a reload makes another one, which counts anew."""
+        lines = self.ask("show info").splitlines()
+        return next((line.partition(":")[2].strip() for line in lines if line.startswith("Pid:")), "")
+
     def drained_services(self) -> set[str]:
         """Return the services in the drain map."""
         if not self.present:

@@ -14,7 +14,11 @@ from .instances_systemd import Instance, Target
 
 @dataclass(frozen=True)
 class Expected:
-    """A service as it shall run: `revision` of its folder below /etc/tandem/services/<name>/revisions."""
+    """A service as it shall run: `revision` of its folder below /etc/tandem/services/<name>/revisions.
+
+    `instances` is their number, or with `autoscale` the most that there can be. `autoscale` has `min`, `max`,
+    `metric` and `per_instance`.
+    """
 
     name: str
     revision: str
@@ -24,6 +28,7 @@ class Expected:
     restart: str = "always"
     manager: str = "systemd"
     timer: bool = False
+    autoscale: Mapping[str, Any] | None = None
 
     @staticmethod
     def read(values: Mapping[str, Any]) -> Expected:
@@ -37,7 +42,13 @@ class Expected:
             restart=str(values.get("restart", "always")),
             manager=str(values.get("manager", "systemd")),
             timer=bool(values.get("timer", False)),
+            autoscale=values.get("autoscale") or None,
         )
+
+    @property
+    def always(self) -> int:
+        """How many always run; those above them start and stop with the metric (instances_autoscale)."""
+        return int(self.autoscale["min"]) if self.autoscale else self.instances
 
     def address(self, number: int) -> tuple[int, str] | None:
         """Return port and path of an instance's health, None where it has none."""
@@ -82,12 +93,13 @@ def plan(
 ) -> Plan:
     """Compare a service with its instances on the host.
 
-    `wanted_unit` is the text of the revision's unit, None when check mode has not placed it yet. `beside`: what is
-    left of instances under another manager than the one in `found`. A timer has no template and no instances; what is
-    found of any is left from a service of its name.
+    `wanted_unit` is the text of the revision's unit, None when check mode has not placed it yet. A timer has no
+    template and no instances; what is found of any is left from a service of its name. Instances that autoscale
+    may start are restarted where they run an older revision, and otherwise left to it. `beside`: what is left of
+    instances under another manager than the one in `found`.
     """
     by_number = {instance.number: instance for instance in found}
-    numbers = range(1, service.instances + 1)
+    numbers, always = range(1, service.instances + 1), range(1, service.always + 1)
     running = {number for number in numbers if number in by_number and by_number[number].running}
     current = (service.manager, service.revision)
     old = {n for n in running if (by_number[n].manager, by_number[n].revision) != current}
@@ -96,12 +108,14 @@ def plan(
     return Plan(
         service=service,
         template=template,
-        enable=tuple(n for n in numbers if n not in by_number or not by_number[n].enabled),
-        start=tuple(n for n in numbers if n not in running),
+        enable=tuple(n for n in always if n not in by_number or not by_number[n].enabled),
+        start=tuple(n for n in always if n not in running),
         restart=tuple(sorted(old)),
         stop=tuple(sorted(n for n in by_number if n not in numbers and not by_number[n].gone)),
         leave=tuple(sorted(other)),
-        put_back=tuple(n for n in sorted(running - old) if n in servers and servers[n].drained),
+        put_back=tuple(
+            n for n in sorted(running - old) if n in always and n in servers and servers[n].drained
+        ),
         # What runs an older revision shall start as that revision until its turn comes.
         hold=tuple(sorted(n for n in old if template and not by_number[n].held)),
         let_go=tuple(sorted(n for n in running - old if by_number[n].held)),

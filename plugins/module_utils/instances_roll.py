@@ -122,6 +122,32 @@ class Roller:
             if whole:
                 self.door.undrain(service.name)
 
+    # -- one more, one fewer -----------------------------------------------------------------------
+
+    def grow(self, service: Expected, numbers: Sequence[int]) -> None:
+        """Start more instances by what is installed, and let each into the door when it is healthy.
+
+        One that does not come up is stopped again. Raises `RollError`.
+        """
+        manager = self.managers.named(service.manager)
+        manager.start([(service.name, number, service.revision) for number in numbers])
+        for number in numbers:
+            problem = self._wait_healthy(manager, service, number, None)
+            if problem:
+                log = manager.log(service.name, number)
+                # Those after it would come up no better.
+                manager.drop(service.name, [other for other in numbers if other >= number])
+                what, outcome = "does not come up", "It is stopped again."
+                raise RollError(self._report(manager, service, number, what, problem, outcome, log))
+            self._put_back(service, number, healthy=True)
+
+    def shrink(self, service: Expected, number: int) -> None:
+        """Stop one instance after its requests have ended; the door leaves it out from then on."""
+        self._take_out(service.name, number)
+        self.managers.having(service.name, number, service.manager).drop(service.name, [number])
+        if number in self.door.servers(service.name):
+            self.door.close(service.name, number)
+
     def reload(self, service: Expected, number: int) -> None:
         """Have one instance load anew, and see that it is healthy after it. Raises `RollError`."""
         manager = self.managers.having(service.name, number, service.manager)

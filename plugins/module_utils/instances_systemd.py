@@ -303,7 +303,8 @@ class Systemd:
     def revisions(self, service: str) -> set[str]:
         """Return the revisions that the service's units name."""
         held = self.folder.glob(f"{service}@[0-9]*.service")
-        texts = [self.template(service) or "", *(read_text(path) or "" for path in held)]
+        texts = [self.template(service) or "", self.unit(f"{service}.service") or ""]
+        texts += [read_text(path) or "" for path in held]
         return {revision for text in texts for revision in UNITS_REVISION.findall(text)}
 
     def log(self, service: str, number: int) -> str:

@@ -42,16 +42,15 @@ def present(roller: Roller, services: Sequence[Expected], predict: bool) -> Resu
     """Install units, start what is missing, stop what is too much, put back what was left out of the door."""
     todo = plans(roller, services)
     scheduled = timer_plans(roller, services)
-    former = [
-        item.name for item in services if not item.timer and timers.exists(item.name, roller.managers.systemd)
-    ]
+    systemd = roller.managers.systemd
+    former = [item.name for item in services if not item.timer and timers.installed(item.name, systemd)]
     actions = [line for item in scheduled for line in item.lines]
     actions += [f"remove {name}.timer" for name in former]
     actions += [*(f"install {item.service.name}@" for item in todo if item.template), *at_once(todo)]
     drained = sorted(roller.door.drained_services() & {service.name for service in services})
     actions += [f"undrain {name}" for name in drained]
     if not predict:
-        timers.remove(former, roller.managers.systemd)
+        timers.remove(former, systemd)
         _install(roller, [item for item in todo if not item.service.timer])
         for item in todo:
             roller.leave(item)
@@ -63,14 +62,15 @@ def present(roller: Roller, services: Sequence[Expected], predict: bool) -> Resu
         for name in drained:
             roller.door.undrain(name)
         for scheduled_item in scheduled:
-            timers.apply(scheduled_item, roller.managers.systemd)
+            timers.apply(scheduled_item, systemd)
     return {"changed": bool(actions), "actions": actions, "restarts": restarts(todo)}
 
 
 def timer_plans(roller: Roller, services: Sequence[Expected]) -> list[timers.TimerPlan]:
     """Compare the timers among the services with the host."""
+    systemd = roller.managers.systemd
     return [
-        timers.plan(service, timers.look(service.name, roller.managers.systemd), roller.managers.systemd)
+        timers.plan(service, timers.look(service.name, systemd), systemd)
         for service in services
         if service.timer
     ]
@@ -132,9 +132,8 @@ def restarted(roller: Roller, services: Sequence[Expected], predict: bool) -> Re
     """Restart everything that runs, one instance after another, each with the revision that it has."""
     actions = [f"restart {service.name}.timer" for service in services if service.timer]
     if actions and not predict:
-        roller.managers.systemd.call(
-            "restart", "--", *(f"{item.name}.timer" for item in services if item.timer)
-        )
+        timed = [f"{item.name}.timer" for item in services if item.timer]
+        roller.managers.systemd.call("restart", "--", *timed)
     for service, instances in _of(roller, services):
         for item in instances:
             if item.running:

@@ -22,7 +22,6 @@ from .instances_roll import Roller
 from .instances_systemd import Instance, Systemd, SystemdError
 
 JOURNALS = Path("/var/log/journal")
-REVISION = re.compile(r"/revisions/([0-9a-f]+)/")
 RELEASE = re.compile(r"/services/([a-z0-9-]+)/releases/([0-9a-f]+)/")
 
 
@@ -58,7 +57,7 @@ def remove_service(name: str, roller: Roller) -> Removal:
     found = roller.managers.instances({}, {name: service.manager})[name].instances
     if any(item.running for item in found):
         roller.leave_and_stop(service, [item.number for item in found if item.running])
-    if timers.exists(name, roller.managers.systemd):
+    if timers.installed(name, roller.managers.systemd):
         timers.remove([name], roller.managers.systemd)
     _remove_units(name, roller.managers)
     Path(f"/etc/systemd/journald@{name}.conf").unlink(missing_ok=True)
@@ -73,7 +72,8 @@ def _remove_units(name: str, managers: Managers) -> None:
     for manager in managers:
         manager.remove(name)
     systemd = managers.systemd
-    (systemd.folder / f"{name}-migrate.service").unlink(missing_ok=True)
+    for unit in (f"{name}-migrate.service", f"{name}-queue-length.service"):
+        systemd.remove_unit(unit)
     systemd.reload()
     systemd.forget_failures(f"{name}@*.service", f"{name}-migrate.service")
     _stop_logger(name, systemd)
@@ -122,10 +122,9 @@ def unused(names: Iterable[str], managers: Managers, keep: int) -> list[Path]:
         left = _left_template(name, wanted[name], managers.systemd)
         paths += left
         needing = [manager for manager in managers if not left or manager is not managers.systemd]
-        texts = [managers.systemd.unit(f"{name}.service") or ""]  # a timer's
-        revisions = running | {manifest["revision"]} | _named(REVISION, texts)
+        revisions = running | {manifest["revision"]}
         revisions |= {revision for manager in needing for revision in manager.revisions(name)}
-        texts += [service_host.unit_text(name, revision) or "" for revision in revisions]
+        texts = [service_host.unit_text(name, revision) or "" for revision in revisions]
         needed.setdefault(owner, set()).add(manifest["release"])
         for other, release in RELEASE.findall("\n".join(texts)):
             needed.setdefault(other, set()).add(release)
@@ -133,6 +132,7 @@ def unused(names: Iterable[str], managers: Managers, keep: int) -> list[Path]:
         paths += [path for path in sorted(folders) if path.name not in revisions]
     for owner in sorted(set(needed) - unknown):
         paths += service_releases.superfluous(owner, needed[owner], keep, service_releases.ROOT)
+    paths += _idle_controller(managers.systemd)
     return [*paths, *_orphans(), *service_releases.leftovers(service_releases.ROOT)]
 
 
@@ -157,6 +157,14 @@ def _orphans() -> list[Path]:
     return [path for path in sorted(folders) if path.name not in owners]
 
 
+def _idle_controller(systemd: Systemd) -> list[Path]:
+    """Return the units of the host's autoscale when no service here needs it any more."""
+    if any(service_host.manifest(name).get("autoscale") for name in service_host.deployed()):
+        return []
+    paths = [systemd.folder / f"tandem-autoscale.{kind}" for kind in ("timer", "service")]
+    return [path for path in paths if path.exists()]
+
+
 def _left_template(name: str, manager: str, systemd: Systemd) -> list[Path]:
     """Return the template of a service that has gone to another manager with all its instances."""
     path = systemd.folder / f"{name}@.service"
@@ -165,13 +173,12 @@ def _left_template(name: str, manager: str, systemd: Systemd) -> list[Path]:
     return [] if any(not item.gone for item in systemd.instances([name], {})[name]) else [path]
 
 
-def _named(pattern: re.Pattern[str], texts: Iterable[str]) -> set[str]:
-    return {name for text in texts for name in pattern.findall(text)}
-
-
 def remove_unused(paths: Sequence[Path], systemd: Systemd) -> None:
     """Remove what `unused` found, then the unpacked wheels that only removed releases had used."""
-    units = [path for path in paths if path.suffix == ".service"]
+    units = [path for path in paths if path.suffix in (".service", ".timer")]
+    for path in units:
+        if path.suffix == ".timer":
+            systemd.call("disable", "--quiet", "--now", "--", path.name)
     for path in paths:
         _remove(path)
     if units:

@@ -6,13 +6,17 @@ from __future__ import annotations
 
 import fcntl
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 SETTINGS = Path("/etc/tandem/services")
 LOCK = Path("/run/lock/tandem-services.lock")
+# Longer than the host's autoscale takes for a step: requests end (30 s), an instance stops (35 s).
+PATIENCE_SECONDS = 90.0
+POLL_SECONDS = 0.2
 
 
 class HostError(Exception):
@@ -56,13 +60,20 @@ def _text(path: Path) -> str | None:
 
 
 @contextmanager
-def exclusive(path: Path = LOCK) -> Iterator[None]:
-    """Keep a second run from changing instances at the same time. Raises `HostError`."""
+def exclusive(path: Path = LOCK, patience: float = PATIENCE_SECONDS) -> Iterator[None]:
+    """Keep a second run from changing instances at the same time. Raises `HostError` after `patience` seconds."""
+    deadline = time.monotonic() + patience
     with path.open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise HostError(
-                "another run changes instances on this host. Next: wait for it, run again"
-            ) from None
+        while not _locked(stream):
+            if time.monotonic() >= deadline:
+                raise HostError("another run changes instances on this host. Next: wait for it, run again")
+            time.sleep(POLL_SECONDS)
         yield
+
+
+def _locked(stream: TextIO) -> bool:
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

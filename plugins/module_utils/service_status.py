@@ -86,7 +86,10 @@ def _note(instance: Instance, manifest: dict[str, Any]) -> str:
         notes.append(f"under {instance.manager}, deployed is {manifest['manager']}")
     if instance.restarts:
         notes.append(f"started again {instance.restarts} times")
-    if not instance.enabled:
+    scaled = manifest.get("autoscale")
+    if scaled and instance.number > int(scaled["min"]):
+        notes.append(f"by autoscale, {scaled['min']} to {scaled['max']}")
+    elif not instance.enabled:
         notes.append("not started at boot")
     return ", ".join(notes)
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
 from . import names, schedules
+from .autoscaling import MOST_INSTANCES, Autoscale
 from .events import Consumes, Event
 from .schema import Strict, Words, wrong
 
@@ -217,7 +218,8 @@ class Service(Strict):
     restart: Annotated[str, BeforeValidator(_restart)] = "always"
     limits: Annotated[Limits, Field(default_factory=Limits)]
     logging: Annotated[Logging, Field(default_factory=Logging)]
-    instances: Annotated[int, Field(ge=1, le=64)] = 1
+    instances: Annotated[int, Field(ge=1, le=MOST_INSTANCES)] = 1
+    autoscale: Autoscale | None = None
     port: Annotated[int, Field(ge=LOWEST_PORT, le=HIGHEST_PORT)] | None = None
     wsgi: Annotated[str, AfterValidator(_wsgi)] | None = None
     threads: Annotated[int, Field(ge=1, le=512)] | None = None
@@ -247,6 +249,11 @@ class Service(Strict):
         return range(self.port, self.port + self.instances) if self.port is not None else range(0)
 
     @property
+    def always(self) -> int:
+        """Instances that always run on each host; above them as many as autoscale wants."""
+        return self.autoscale.min if self.autoscale is not None else self.instances
+
+    @property
     def serves_wsgi(self) -> bool:
         """Tell whether gunicorn runs it: it has a port and no command of its own."""
         return self.port is not None and self.command is None
@@ -271,6 +278,9 @@ def completed(name: str, service: Service) -> Service:
     """Return the entry with the defaults that depend on the service's name and on its other keys."""
     module = name.replace("-", "_")
     changes: dict[str, Any] = {}
+    if service.autoscale is not None:
+        # Ports, connections and places at the door are kept for as many as there can be.
+        changes["instances"] = service.autoscale.max
     if service.serves_wsgi:
         changes["wsgi"] = service.wsgi or f"{module}.wsgi:app"
         changes["threads"] = service.threads or DEFAULT_THREADS

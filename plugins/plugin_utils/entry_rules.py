@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import names
+from .autoscale_rules import check_autoscale
 from .catalog import Service, default_database
 from .parts import OF_PARENT_ONLY
 from .problems import Report, shown
@@ -44,6 +45,7 @@ def check_entry(name: str, service: Service, written: Any, where: Where, report:
     else:
         _check_service(name, service, where, report)
     _check_schedule(service, where, report)
+    check_autoscale(service, where, report)
     _check_events(name, service, where, report)
     _check_secrets(service, where, report)
 

@@ -156,7 +156,14 @@ class Inputs:
     @property
     def supervised(self) -> bool:
         """Whether it runs under supervisord."""
-        return bool(self.view["manager"] == "supervisord")
+        return bool(self.view["manager"] == "supervisord") and not self.is_timer
+
+    @property
+    def unit_template(self) -> str:
+        """The template of the unit by which it starts."""
+        if self.is_timer:
+            return "scheduled.unit.j2"
+        return "supervisord.unit.j2" if self.supervised else "service.unit.j2"
 
     def words(self, revision: str = REVISION_MARK) -> list[str]:
         """Return the command of an instance. Raises `RevisionError`."""
@@ -171,6 +178,16 @@ class Inputs:
             return program(list(command), self.release, "command")
         raise RevisionError(f"{self.name} has neither a port (for a web application) nor a command")
 
+    @property
+    def is_measured(self) -> bool:
+        """Whether a command of its own tells how much it has to do."""
+        return bool(self.view.get("autoscale") and self.view["autoscale"]["measure"])
+
+    def _measure(self) -> str | None:
+        if not self.is_measured:
+            return None
+        return exec_line(program(list(self.view["autoscale"]["measure"]), self.release, "command"))
+
     def context(self, revision: str = REVISION_MARK, after: str = AFTER_MARK) -> dict[str, Any]:
         """Return the variables of the templates. Raises `RevisionError`."""
         words = self.words(revision)
@@ -181,6 +198,7 @@ class Inputs:
             "after": after,
             "start": exec_line(words),
             "shell": shlex.join(words),
+            "measure": self._measure(),
             "supervised": supervised.settings(str(self.view["restart"])),
             "limits": LIMITS_MARK,
             "number": NUMBER_MARK,
@@ -205,8 +223,9 @@ class Rendered:
     gunicorn: str | None
     logging: str
     migration: str
-    supervised: supervised.Rendered | None = None
     timer: str | None = None
+    supervised: supervised.Rendered | None = None
+    measure: str | None = None
 
 
 def revision_id(inputs: Inputs, rendered: Rendered) -> str:
@@ -230,6 +249,8 @@ def revision_id(inputs: Inputs, rendered: Rendered) -> str:
 
 def units(inputs: Inputs, revision: str) -> list[str]:
     """Return the names of the units in which a service's instances run."""
+    if inputs.is_timer:
+        return []
     if inputs.supervised:
         return [f"{inputs.name}@supervisord-{revision}.service"]
     return [f"{inputs.name}@{number}.service" for number in range(1, inputs.view["instances"] + 1)]
@@ -251,6 +272,7 @@ def expected(inputs: Inputs, revision: str) -> dict[str, Any]:
         "timer": inputs.is_timer,
         # A timer is no instance of a template.
         "instances": 0 if inputs.is_timer else view["instances"],
+        "autoscale": dict(view["autoscale"]) if view.get("autoscale") else None,
         "port": view["port"],
         "health": view["health"] if view["port"] else None,
         "restart": view["restart"],

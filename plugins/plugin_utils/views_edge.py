@@ -71,6 +71,7 @@ def _door(host: Host, catalog: Catalog, inventory: Inventory) -> dict[str, Any]:
                 "name": name,
                 "port": catalog.services[name].port,
                 "instances": catalog.services[name].instances,
+                "always": catalog.services[name].always,
                 "threads": catalog.services[name].threads,
                 "health": catalog.services[name].health,
                 "callers": callers(name, catalog, inventory),

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .autoscaling import autoscale_view
 from .catalog import PYTHON, Secret, Service, source_kind
 from .inventory import Host, Inventory
 from .project_files import absolute
@@ -67,6 +68,7 @@ def _view(
         "bind": LOOPBACK,
         "port": service.port,
         "instances": service.instances,
+        "autoscale": autoscale_view(service.autoscale, service.command),
         "wsgi": service.wsgi,
         "command": service.command,
         # A part runs the release of its parent, of which a host has one installation.

@@ -1,5 +1,4 @@
-"""Faults under load: nothing acknowledged is lost or doubled, each order is paid, sent and told of once, and writes go on
-within the profile's promise."""
+"""Faults under load: nothing acknowledged is lost or doubled, and writes go on within the profile's promise."""
 
 import time
 

@@ -14,7 +14,6 @@ from tests.support.orderflow import check
 from tests.support.orderstate import BROKERS, found, payment_gap, queue_leaders, stock, wait_quiet
 from tests.support.playbook import playbook
 
-
 APP_HOSTS = ("msk-app1", "msk-app2", "spb-app1")
 WORKERS = r"/bin/[a-z-]+ (relay|consume)$"
 

@@ -61,7 +61,7 @@ def outside(lab: Lab, port: int, what: str) -> list[dict[str, Any]]:
 
 def payment_gap(lab: Lab, start: float, end: float) -> float:
     """Longest time (s) without a payment at the provider between two moments (s since the epoch)."""
-    made = sorted(payment["made_at"] for payment in outside(lab, PAYMENTS_PORT, "payments"))
+    made = sorted(float(payment["made_at"]) for payment in outside(lab, PAYMENTS_PORT, "payments"))
     times = [start, *(moment for moment in made if start <= moment <= end), end]
     return max(later - earlier for earlier, later in pairwise(times))
 

@@ -128,7 +128,7 @@ class TestAsDeployed:
         inodes = host.check_output(
             "stat -c %i /opt/tandem/services/*/releases/*/site/flask/__init__.py"
         ).split()
-        assert len(inodes) == 5 and len(set(inodes)) == 1
+        assert len(inodes) == 6 and len(set(inodes)) == 1
         assert host.run("test -d /opt/tandem/services/hello/releases/*/site/flask/__pycache__").rc == 0
 
 
@@ -250,22 +250,16 @@ class TestReleases:
 
     def test_fewer_instances_and_a_removed_service(self, host):
         services = "[molecule_service | combine(molecule_hello) | combine({'instances': 1}),"
-        services += (
-            " molecule_service | combine(molecule_worker), molecule_service | combine(molecule_helper),"
-        )
-        services += (
-            " molecule_service | combine(molecule_watched), molecule_service | combine(molecule_errand)]"
-        )
+        kept = ("worker", "helper", "watched", "errand")
+        services += ",".join(f" molecule_service | combine(molecule_{name})" for name in kept) + "]"
         first = show(host, "hello@1", "MainPID")
         output = converge(
             "-e", "molecule_greeting=two", "-e", json.dumps({"service_list": "{{ " + services + " }}"})
         )
         assert show(host, "hello@1", "MainPID") == first
         assert not host.service("hello@2").is_running and not host.service("hello@2").is_enabled
-        assert (
-            "Removed: nap, solo, tick." in output
-            and "user svc-solo (to remove it: userdel svc-solo)" in output
-        )
+        assert "Removed: busy, nap, solo, tick." in output
+        assert "user svc-solo (to remove it: userdel svc-solo)" in output
         assert (
             host.check_output(
                 "systemctl list-unit-files --no-legend 'solo*' 'tick*' 'nap*';"
@@ -277,3 +271,7 @@ class TestReleases:
         for path in (f"{SETTINGS}/solo", "/opt/tandem/services/solo", "/etc/systemd/journald@solo.conf"):
             assert not host.file(path).exists
         assert host.user("svc-solo").exists
+        # With the last service that needs it goes what counts requests.
+        units = "/etc/systemd/system/tandem-autoscale"
+        assert not host.file(f"{units}.timer").exists and not host.file(f"{units}.service").exists
+        assert not host.service("tandem-autoscale.timer").is_running

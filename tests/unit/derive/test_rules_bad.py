@@ -39,7 +39,7 @@ def variable(name, where, what, cure, **keys):
 # Unknown keys and wrong types
 
 entry("unknown_key", "services.users.prot", "unknown key", "write port", prot=1)
-entry("unknown_key_far_from_all", "services.users.zzz", "unknown key", "known here: app, cache", zzz=1)
+entry("unknown_key_far_from_all", "services.users.zzz", "unknown key", "known here: app, autoscale", zzz=1)
 entry(
     "unknown_nested_key",
     "services.users.limits.memroy",

@@ -248,7 +248,7 @@ def test_manifest_of_an_unknown_service_names_the_known(host):
 def test_only_one_run_changes_a_host(tmp_path):
     lock = tmp_path / "lock"
     with service_host.exclusive(lock):
-        second = service_host.exclusive(lock)
+        second = service_host.exclusive(lock, patience=0.3)
         with pytest.raises(service_host.HostError, match="another run"):
             second.__enter__()
     with service_host.exclusive(lock):
@@ -464,7 +464,7 @@ def test_row_of_a_timer_tells_next_and_last(host):
     (host.folder / "timers/digest").mkdir(parents=True)
     last = {"moment": 1_700_000_000, "outcome": "failed", "exit_code": 3, "seconds": 1.23, "host": "spb-app1"}
     (host.folder / "timers/digest/last.json").write_text(json.dumps(last))
-    (row,) = service_status.rows(["digest"], host.systemd)
+    (row,) = service_status.rows(["digest"], host.managers)
     assert (row["instance"], row["state"], row["revision"]) == (None, "active (waiting)", "aaa")
     assert row["note"] == (
         "next Thu 2026-11-26 09:00:00 UTC, last 2023-11-14T22:13:20Z failed (3) on spb-app1 in 1.2 s"
@@ -491,10 +491,10 @@ def test_release_stays_as_long_as_a_part_needs_it(host):
     unit = part.replace("/services/orders-events/", "/services/orders/")
     (host.folder / "etc/orders-events/revisions/bbb/unit").write_text(unit)
     releases = host.folder / "opt/services/orders/releases"
-    assert service_cleanup.unused(["orders", "orders-events"], host.systemd, 0) == [releases / "a2"]
+    assert service_cleanup.unused(["orders", "orders-events"], host.managers, 0) == [releases / "a2"]
     service_cleanup.remove_service("orders", host.roller())
     assert (releases / "a3").exists()
-    assert service_cleanup.unused(["orders-events"], host.systemd, 0) == [releases / "a1", releases / "a2"]
+    assert service_cleanup.unused(["orders-events"], host.managers, 0) == [releases / "a1", releases / "a2"]
     service_cleanup.remove_service("orders-events", host.roller())
     assert not releases.parent.exists()
 
@@ -510,11 +510,31 @@ def test_release_stays_while_a_timers_run_has_it(host):
     host.run("digest", "aaa", 11, ActiveState="activating")
     host.units["digest.timer"] = {"ActiveState": "active"}
     host.save()
-    assert service_cleanup.unused(["digest"], host.systemd, 0) == []
+    assert service_cleanup.unused(["digest"], host.managers, 0) == []
     host.units = {}
     host.save()
-    unused = service_cleanup.unused(["digest"], host.systemd, 0)
+    unused = service_cleanup.unused(["digest"], host.managers, 0)
     assert unused == [
         host.folder / "etc/digest/revisions/aaa",
         host.folder / "opt/services/orders/releases/a2",
     ]
+
+
+def test_controller_goes_with_the_last_service_that_needs_it(host):
+    units = [host.units_folder / f"tandem-autoscale.{kind}" for kind in ("timer", "service")]
+    for path in units:
+        path.write_text("[Unit]\n")
+    host.install("users", "a1", age=0)
+    host.deploy("users", "aaa", "a1", autoscale={"min": 1, "max": 2, "metric": "request_rate"})
+    assert service_cleanup.unused(["users"], host.managers, 0) == []
+    host.deploy("users", "aaa", "a1")
+    unused = service_cleanup.unused(["users"], host.managers, 0)
+    assert unused == units
+    service_cleanup.remove_unused(unused, host.systemd)
+    assert "disable tandem-autoscale.timer" in host.calls() and not any(path.exists() for path in units)
+
+
+def test_ps_tells_whose_numbers_are_autoscales(host):
+    host.deploy("users", "aaa", "a1", instances=3, autoscale={"min": 1, "max": 3, "metric": "request_rate"})
+    rows = service_status.rows(["users"], host.managers)
+    assert [row["note"] for row in rows][1:] == ["by autoscale, 1 to 3"] * 2

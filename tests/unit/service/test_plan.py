@@ -89,3 +89,35 @@ def test_manifest_of_a_worker_has_no_address():
     worker = Expected.read({"name": "w", "revision": "r", "instances": 1, "port": None, "health": None})
     assert worker.address(1) is None
     assert USERS.address(2) == (5001, "/health/ready")
+
+
+def test_between_least_and_most_autoscale_decides():
+    scaled = Expected.read(
+        {
+            "name": "users",
+            "revision": "new",
+            "instances": 4,
+            "port": 5000,
+            "health": "/",
+            "autoscale": {"min": 2, "max": 4},
+        }
+    )
+    stopped = instance(4, active="inactive", sub="dead", pid=0, enabled=False)
+    servers = {1: Server("UP", 0), 2: Server("UP", 0), 3: Server("MAINT", 0), 4: Server("MAINT", 0)}
+    todo = compare(instance(1), instance(2), stopped, servers=servers, service=scaled)
+    assert at_once([todo]) == [] and restarts([todo]) == []
+    started = instance(3, enabled=False)
+    todo = compare(instance(1), instance(2), started, stopped, servers=servers, service=scaled)
+    assert at_once([todo]) == [] and restarts([todo]) == []
+
+
+def test_what_autoscale_has_started_gets_a_new_release_too():
+    scaled = Expected("users", "new", 4, 5000, "/", autoscale={"min": 1, "max": 4})
+    todo = compare(instance(1), instance(3, "old", enabled=False), installed="old unit", service=scaled)
+    assert todo.restart == (3,) and todo.hold == (3,) and todo.start == () and todo.enable == ()
+
+
+def test_above_the_most_nothing_stays_and_below_the_least_nothing_is_missing():
+    scaled = Expected("users", "new", 4, 5000, "/", autoscale={"min": 2, "max": 4})
+    todo = compare(instance(1), instance(5), service=scaled)
+    assert todo.start == (2,) and todo.enable == (2,) and todo.stop == (5,)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from tandem_common import logs
-from tandem_common.events import Handlers, dead_letters, run_consumer, run_relay
+from tandem_common.events import Handlers, dead_letters, queue_length, run_consumer, run_relay
 from tandem_common.events.consumer import WrongConfiguration
 from tandem_common.migrations import upgrade
 from tandem_common.problems import ProblemError
@@ -89,6 +89,9 @@ def _commands(
             "handle events, until SIGTERM",
             lambda settings: run_consumer(settings, handlers(settings) if callable(handlers) else handlers),
             settings=BrokerSettings,
+        )
+        commands["queue-length"] = Command(
+            "how many messages wait for this consumer", queue_length.work, settings=BrokerSettings
         )
         commands["dead-letters"] = Command(
             "messages that could not be handled",
