@@ -41,7 +41,9 @@ def present(roller: Roller, services: Sequence[Expected], predict: bool) -> Resu
     """Install units, start what is missing, stop what is too much, put back what was left out of the door."""
     todo = plans(roller, services)
     scheduled = timer_plans(roller, services)
-    former = [item.name for item in services if not item.timer and timers.exists(item.name, roller.systemd)]
+    former = [
+        item.name for item in services if not item.timer and timers.installed(item.name, roller.systemd)
+    ]
     actions = [line for item in scheduled for line in item.lines]
     actions += [f"remove {name}.timer" for name in former]
     actions += [*(f"install {item.service.name}@" for item in todo if item.template), *at_once(todo)]

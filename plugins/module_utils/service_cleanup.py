@@ -57,7 +57,7 @@ def remove_service(name: str, roller: Roller) -> Removal:
     if any(item.running for item in found):
         numbers = [item.number for item in found if item.running]
         roller.leave_and_stop(Expected.read(manifest), numbers)
-    if timers.exists(name, roller.systemd):
+    if timers.installed(name, roller.systemd):
         timers.remove([name], roller.systemd)
     _remove_units(name, roller.systemd, [item.number for item in found])
     Path(f"/etc/systemd/journald@{name}.conf").unlink(missing_ok=True)
