@@ -134,22 +134,22 @@ def resume(item: TimerPlan, systemd: Systemd) -> None:
 
 def stop(name: str, systemd: Systemd) -> None:
     """Stop a timer, then its job, which another host may take over."""
-    systemd.call("stop", "--", f"{name}.timer")
-    systemd.call("stop", "--", f"{name}.service")
+    for unit in installed(name, systemd):
+        systemd.call("stop", "--", unit)
 
 
-def exists(name: str, systemd: Systemd) -> bool:
-    """Tell whether an entry was a timer on this host."""
-    return systemd.unit(f"{name}.timer") is not None
+def installed(name: str, systemd: Systemd) -> list[str]:
+    """Return the unit files of a timer that are on this host, none for an entry that was never a timer."""
+    return [unit for unit in (f"{name}.timer", f"{name}.service") if systemd.unit(unit) is not None]
 
 
 def remove(names: Sequence[str], systemd: Systemd) -> None:
     """Remove timers with all that systemd and the runner remember of them."""
     for name in names:
         stop(name, systemd)
-        systemd.call("disable", "--quiet", "--", f"{name}.timer")
-        systemd.remove_unit(f"{name}.timer")
-        systemd.remove_unit(f"{name}.service")
+        for unit in installed(name, systemd):
+            systemd.call("disable", "--quiet", "--", unit)
+            systemd.remove_unit(unit)
         (STAMPS / f"stamp-{name}.timer").unlink(missing_ok=True)
         if (STATE / name).exists():
             shutil.rmtree(STATE / name)

@@ -426,6 +426,8 @@ def test_check_mode_predicts_a_timer_that_is_not_placed_yet(host):
 
 def test_verbs_of_a_timer(host):
     verbs, digest = instances_verbs.VERBS, host.deploy_timer("digest", "aaa")
+    verbs["present"](host.roller(), [digest], False)
+    (host.state / "calls").unlink()
     host.timer("digest", job="activating", MainPID="11")
     assert verbs["stopped"](host.roller(), [digest], False)["actions"] == ["stop digest.timer"]
     assert host.calls() == ["stop digest.timer", "stop digest.service"]
@@ -481,6 +483,13 @@ def test_removed_timer_leaves_no_unit_and_no_state(host):
     assert list(host.units_folder.glob("digest*")) == []
     assert not (host.folder / "timers/digest").exists()
     assert not (host.folder / "stamps/stamp-digest.timer").exists()
+
+
+def test_removal_that_was_interrupted_is_completed(host):
+    instances_verbs.VERBS["present"](host.roller(), [host.deploy_timer("digest", "aaa")], False)
+    (host.units_folder / "digest.timer").unlink()
+    service_cleanup.remove_service("digest", host.roller())
+    assert list(host.units_folder.glob("digest*")) == []
 
 
 def test_release_stays_as_long_as_a_part_needs_it(host):
