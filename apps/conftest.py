@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import settings
 from support.apps import database_settings, prepare
+from support.cache import CacheServer
 from support.postgres import Server
 
 settings.register_profile("apps", database=None, deadline=None)
@@ -20,7 +21,7 @@ settings.load_profile("apps")
 @pytest.fixture(scope="session", autouse=True)
 def clean_environment() -> None:
     """The developer's own settings must not reach the tests."""
-    for name in ("DATABASE_DSN", "DATABASE_READ_DSN", "CREDENTIALS_DIRECTORY", "PRODUCTS_URL"):
+    for name in ("DATABASE_DSN", "DATABASE_READ_DSN", "CREDENTIALS_DIRECTORY", "PRODUCTS_URL", "VALKEY_HOST"):
         os.environ.pop(name, None)
 
 
@@ -46,6 +47,20 @@ def own_server(pattern: Path) -> Iterator[Server]:
     """A PostgreSQL server that the test may break."""
     with Server.started(pattern) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def cache_process() -> Iterator[CacheServer]:
+    """A Valkey with TLS and users; tests that break it put it right again."""
+    with CacheServer.started() as running:
+        yield running
+
+
+@pytest.fixture
+def cache_server(cache_process: CacheServer) -> CacheServer:
+    """The same without keys."""
+    cache_process.empty()
+    return cache_process
 
 
 @pytest.fixture(scope="session")
