@@ -1,4 +1,4 @@
-"""The command line of a service: `<service> migrate` and its own commands."""
+"""The command line of a service: `<service> migrate`, what it does with events, and its own commands."""
 
 import argparse
 import sys
@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from tandem_common import logs
+from tandem_common.events import Handlers, dead_letters, run_consumer, run_relay
+from tandem_common.events.consumer import WrongConfiguration
 from tandem_common.migrations import upgrade
 from tandem_common.problems import ProblemError
-from tandem_common.settings import DatabaseSettings
+from tandem_common.settings import BrokerSettings, DatabaseSettings
 
 REFUSED = 65
 """EX_DATAERR of sysexits.h: the same again will be refused again."""
@@ -33,15 +35,22 @@ class Command:
     """Gets the settings and, by keyword, its arguments."""
     arguments: Callable[[argparse.ArgumentParser], None] = _none
     """Declares the arguments."""
+    settings: type[DatabaseSettings] = DatabaseSettings
+    """What it needs to be told."""
 
 
-def run(package: str, more: Mapping[str, Command] | None = None) -> int:
-    """Parse the command line and run the command; the result is the exit status."""
-    migrate = Command(
-        "bring the database to this release's schema (as its owner)",
-        lambda settings: upgrade(settings, package),
-    )
-    commands = {"migrate": migrate, **(more or {})}
+def run(
+    package: str,
+    more: Mapping[str, Command] | None = None,
+    *,
+    outbox: bool = False,
+    handlers: Handlers | Callable[[BrokerSettings], Handlers] | None = None,
+) -> int:
+    """Parse the command line and run the command; the result is the exit status.
+
+    A service with an outbox has the command `relay`; one with handlers of events has `consume` and `dead-letters`.
+    """
+    commands = {**_commands(package, outbox, handlers), **(more or {})}
     parser = argparse.ArgumentParser(prog=package)
     chosen = parser.add_subparsers(dest="command", required=True)
     for name, command in commands.items():
@@ -49,16 +58,45 @@ def run(package: str, more: Mapping[str, Command] | None = None) -> int:
     arguments = vars(parser.parse_args())
     name = arguments.pop("command")
     try:
-        settings = DatabaseSettings.load()
+        settings = commands[name].settings.load()
         logs.configure(settings)
         commands[name].work(settings, **arguments)
-    except ValidationError as error:
+    except (ValidationError, WrongConfiguration) as error:
         print(f"{package}: wrong configuration: {error}", file=sys.stderr)
         return WRONG_CONFIGURATION
     except ProblemError as error:
         print(f"{package} {name}: {error.title}: {_reason(error)}", file=sys.stderr)
         return TEMPORARY_FAILURE if error.status >= 500 else REFUSED
     return 0
+
+
+def _commands(
+    package: str, outbox: bool, handlers: Handlers | Callable[[BrokerSettings], Handlers] | None
+) -> dict[str, Command]:
+    """What the shared package does for this service."""
+    commands = {
+        "migrate": Command(
+            "bring the database to this release's schema (as its owner)",
+            lambda settings: upgrade(settings, package),
+        )
+    }
+    if outbox:
+        commands["relay"] = Command(
+            "send the outbox's events to the broker, until SIGTERM", run_relay, settings=BrokerSettings
+        )
+    if handlers is not None:
+        commands["consume"] = Command(
+            "handle events, until SIGTERM",
+            lambda settings: run_consumer(settings, handlers(settings) if callable(handlers) else handlers),
+            settings=BrokerSettings,
+        )
+        commands["dead-letters"] = Command(
+            "messages that could not be handled",
+            dead_letters.work,
+            dead_letters.declare,
+            settings=BrokerSettings,
+        )
+    return commands
 
 
 def _reason(error: ProblemError) -> str:

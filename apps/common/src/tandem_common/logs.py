@@ -44,6 +44,8 @@ def configure(settings: ServiceSettings) -> None:
     root.setLevel(settings.log_level.upper())
     # Its debug lines repeat every request to another service; ours say more.
     logging.getLogger("urllib3").setLevel(logging.WARNING)
+    # Its errors come with tracebacks for every node that is away; ours name the node and the reason.
+    logging.getLogger("pika").setLevel(logging.CRITICAL)
     server = logging.getLogger("gunicorn.error")
     server.handlers = []
     server.propagate = True

@@ -3,7 +3,7 @@
 import os
 from typing import Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import BaseModel, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -72,6 +72,35 @@ class CacheSettings(ServiceSettings):
             if missing:
                 raise ValueError(f"valkey_host needs {', '.join(missing)}")
         return self
+
+
+class ConsumeSettings(BaseModel):
+    """How a service consumes one type of event."""
+
+    queue: str = Field(min_length=1)
+    retries: int = Field(default=5, ge=0, le=100)
+    """How often a failed message is tried again before it goes to the dead-letter queue."""
+
+
+class BrokerSettings(DatabaseSettings):
+    """A service that publishes or consumes events."""
+
+    broker_hosts: str = Field(min_length=1, pattern=r"^[^,:\s]+:\d+(,[^,:\s]+:\d+)*$")
+    """`host:port,host:port`, TLS, own site first."""
+    broker_user: str = Field(min_length=1)
+    broker_password: SecretStr
+    broker_vhost: str = "tandem"
+    broker_ca: str = Field(min_length=1)
+    """File of the authority that signed the broker's certificates."""
+    broker_heartbeat_s: int = Field(default=10, ge=1, le=300)
+    broker_tcp_user_timeout_ms: int = Field(default=10_000, ge=100, le=300_000)
+    broker_connect_timeout_s: float = Field(default=2.0, gt=0, le=60)
+    broker_publishes: str = ""
+    """Comma-separated types of events."""
+    broker_consumes: dict[str, ConsumeSettings] = Field(default_factory=dict)
+    """JSON, by type of event."""
+    broker_prefetch: int = Field(default=8, ge=1, le=1000)
+    """Unacknowledged messages that the broker may send ahead, per queue."""
 
 
 class TokenSettings(ServiceSettings):
