@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from support.postgres import free_port
+from support.postgres import _free_port
 
 PASSWORD = "only-for-tests"
 # As the role writes them.
@@ -44,7 +44,7 @@ class CacheServer:
     @contextmanager
     def started(cls) -> Iterator["CacheServer"]:
         """Make one, and remove it afterwards."""
-        server = cls(Path(tempfile.mkdtemp(prefix="apps-cache-")), free_port())
+        server = cls(Path(tempfile.mkdtemp(prefix="apps-cache-")), _free_port())
         try:
             server._make_certificate()
             server.start()

@@ -41,7 +41,7 @@ class Server:
         """Make one, if given as a copy of `pattern` (quicker), and remove it afterwards."""
         programs = _programs()
         folder = Path(tempfile.mkdtemp(prefix="apps-postgres-"))
-        server = cls(folder, programs, free_port())
+        server = cls(folder, programs, _free_port())
         try:
             _give_to_postgres(folder)
             if pattern is None:
@@ -180,8 +180,7 @@ def _programs() -> Path:
     return found[-1].parent
 
 
-def free_port() -> int:
-    """A port on 127.0.0.1 that nobody uses."""
+def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -107,30 +107,12 @@ def test_a_service_has_its_own_keys_and_no_others(host: Any) -> None:
         assert "NOPERM" in asked(host, "products", words), words
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        *(
-            "KEYS '*'",
-            "SCAN 0",
-            "RANDOMKEY",
-            "DBSIZE",
-            "FLUSHALL",
-            "CONFIG GET '*'",
-            "ACL LIST",
-            "CLIENT LIST",
-        ),
-        *("EVAL 'return 1' 0", "FUNCTION LIST", "SUBSCRIBE x", "PUBLISH x y", "MONITOR", "INFO", "SHUTDOWN"),
-        *(
-            "DEBUG SLEEP 1",
-            "SAVE",
-            "REPLICAOF NO ONE",
-            "BLPOP products:x 1",
-            "SORT products:x",
-            "MODULE LIST",
-        ),
-    ],
-)
+REFUSED = """KEYS '*'; SCAN 0; RANDOMKEY; DBSIZE; FLUSHALL; CONFIG GET '*'; ACL LIST; CLIENT LIST; EVAL 'return 1' 0;
+    FUNCTION LIST; SUBSCRIBE x; PUBLISH x y; MONITOR; INFO; SHUTDOWN; SAVE; REPLICAOF NO ONE; BLPOP products:x 1;
+    SORT products:x; MODULE LIST; OBJECT FREQ products:x; CLIENT KILL ID 1"""
+
+
+@pytest.mark.parametrize("words", [words.strip() for words in REFUSED.split(";")])
 def test_commands_that_show_or_touch_more_are_refused(host: Any, words: str) -> None:
     assert "NOPERM" in asked(host, "products", words)
 
@@ -147,7 +129,7 @@ def test_passwords_are_nowhere_on_the_host(host: Any) -> None:
     )
     for user in ("products", "orders"):
         assert password(user) not in users.content_string
-        assert host.run(f"grep -rq {password(user)} /etc /usr/lib/tandem /var/log").rc == 1
+        assert host.run(f"grep -rq {password(user)} /etc /usr/lib/tandem /run/tandem-valkey").rc == 1
 
 
 def test_the_unit_is_sandboxed(host: Any) -> None:
