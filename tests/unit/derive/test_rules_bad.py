@@ -478,6 +478,13 @@ entry(
     valkey=True,
     environment={"VALKEY_HOST": "x"},
 )
+
+
+@case_of("services.default.valkey", "Valkey's own user", "another name")
+def valkey_for_a_service_called_default(case):
+    case.services["default"] = {"app": "default==1", "hosts": "app", "command": ["run"], "valkey": True}
+
+
 entry("valkey_without_true", "services.users.valkey", "", "true", valkey="6379")
 entry(
     "environment_common",
