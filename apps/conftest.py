@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import settings
 from support.apps import database_settings, prepare
 from support.broker import PLAN, Broker
+from support.cache import CacheServer
 from support.postgres import Server
 
 settings.register_profile("apps", database=None, deadline=None)
@@ -21,7 +22,7 @@ settings.load_profile("apps")
 @pytest.fixture(scope="session", autouse=True)
 def clean_environment() -> None:
     """The developer's own settings must not reach the tests."""
-    for name in ("DATABASE_DSN", "DATABASE_READ_DSN", "CREDENTIALS_DIRECTORY", "PRODUCTS_URL"):
+    for name in ("DATABASE_DSN", "DATABASE_READ_DSN", "CREDENTIALS_DIRECTORY", "PRODUCTS_URL", "VALKEY_HOST"):
         os.environ.pop(name, None)
 
 
@@ -61,6 +62,20 @@ def broker(broker_node: Broker) -> Iterator[Broker]:
     """The same without messages."""
     broker_node.empty()
     yield broker_node
+
+
+@pytest.fixture(scope="session")
+def cache_process() -> Iterator[CacheServer]:
+    """A Valkey with TLS and users; tests that break it put it right again."""
+    with CacheServer.started() as running:
+        yield running
+
+
+@pytest.fixture
+def cache_server(cache_process: CacheServer) -> CacheServer:
+    """The same without keys."""
+    cache_process.empty()
+    return cache_process
 
 
 @pytest.fixture(scope="session")

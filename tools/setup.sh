@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 packages=(
   apt-cacher-ng ca-certificates chromium dnsmasq-base e2fsprogs git iproute2 make mmdebstrap nftables openssh-client
-  fonts-dejavu-core postgresql procps python3 python3-venv rabbitmq-server rsync systemd-container util-linux
+  fonts-dejavu-core postgresql procps python3 python3-venv rabbitmq-server redis-server rsync systemd-container util-linux
 )
 
 # npm makes the files for browsers of releases; one from elsewhere does as well, and Debian's could not stand beside it.

@@ -49,6 +49,10 @@ rabbitmq:
   description: Nodes, exchanges, queues, bindings and users of the catalog's events.
   type: dict
   returned: success
+valkey:
+  description: Where Valkey runs, one instance per site, and the services that may use it.
+  type: dict
+  returned: success
 timeouts:
   description: The chosen profile, its promise and its values.
   type: dict

@@ -194,7 +194,7 @@ class Secret(Strict):
     def _name(cls, value: str) -> str:
         if not names.SECRET_NAME.fullmatch(value):
             raise wrong(f"{value!r} is not a secret's name", "use a-z, 0-9 and _, a letter first")
-        if value in {"broker_password", "database_password"}:
+        if value in {"broker_password", "database_password", "valkey_password"}:
             raise wrong(f"{value!r} is the platform's own credential", "choose another name")
         return value
 
@@ -227,6 +227,7 @@ class Service(Strict):
     part_of: str | None = None
     publishes: Annotated[list[Event], Field(default_factory=list)]
     consumes: Annotated[Consumes, Field(default_factory=dict)]
+    valkey: bool = False
     schedule: Annotated[str, AfterValidator(_schedule)] | None = None
     run_on: Literal["one_host", "every_host"] | None = None
     missed: Literal["run", "skip"] | None = None

@@ -20,6 +20,7 @@ PLATFORM_VIEWS = {
     "sites": "sites",
     "postgres": "postgres",
     "rabbitmq": "rabbitmq",
+    "valkey": "valkey",
     "timeouts": "timeouts",
     "apps": "apps",
     "smoke": "smoke_paths",

@@ -32,6 +32,7 @@ from .views_host import certificates_view, edge_certificate_view, etc_hosts_view
 from .views_postgres import postgres_view
 from .views_rabbitmq import rabbitmq_view
 from .views_service import apps_view, service_views
+from .views_valkey import valkey_view
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,7 @@ def _views(
         },
         "postgres": postgres_view(catalog, inventory, platform),
         "rabbitmq": rabbitmq_view(catalog, inventory, platform, profile),
+        "valkey": valkey_view(catalog, inventory),
         "timeouts": profile.model_dump(),
         "services": {name: service.model_dump() for name, service in catalog.services.items()},
         "apps": apps_view(catalog, platform),

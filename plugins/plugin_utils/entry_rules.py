@@ -16,6 +16,7 @@ from .problems import Report, shown
 Where = Callable[..., str]  # the key, as a person finds it, of a path below the entry
 
 OF_SERVING = ("cache", "health", "ingress", "routes", "wsgi")  # keys that need a port
+VALKEYS_OWN_USER = "default"
 OF_TIMERS = ("missed", "run_on", "timeout")
 
 
@@ -48,6 +49,12 @@ def check_entry(name: str, service: Service, written: Any, where: Where, report:
     check_autoscale(service, where, report)
     _check_events(name, service, where, report)
     _check_secrets(service, where, report)
+    if service.valkey and (service.part_of or name) == VALKEYS_OWN_USER:
+        report.refuse(
+            where("valkey"),
+            f"{VALKEYS_OWN_USER} is Valkey's own user, which nobody may be",
+            "give the service another name, or remove valkey",
+        )
 
 
 def _check_part(service: Service, written: Mapping[str, Any], where: Where, report: Report) -> bool:

@@ -14,7 +14,9 @@ from .names import RELAY_SUFFIX
 from .problems import Report, did_you_mean, listing, shown
 
 # Keys whose value is the parent's unless the part has its own.
-INHERITED = (*("app", "calls", "env_file", "hosts", "limits", "logging", "publishes", "secrets", "volumes"),)
+INHERITED = (
+    *("app", "calls", "env_file", "hosts", "limits", "logging", "publishes", "secrets", "valkey", "volumes"),
+)
 FROM_PARENT = frozenset({*INHERITED, "database", "environment"})  # the last two are merged
 OF_PARENT_ONLY = ("init", "init_command", "migrate", "name")  # what a part can't say of the database
 RELAY_POOL = 2  # one connection reads and marks, one holds the lock that makes this relay the active one
@@ -89,6 +91,7 @@ def relays(entries: Entries, parents: Mapping[str, str]) -> dict[str, dict[str, 
                 "part_of": name,
                 "command": [_console_script(name, entry), "relay"],
                 "database": {"pool": RELAY_POOL},
+                "valkey": False,
             }
     return found
 

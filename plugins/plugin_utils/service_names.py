@@ -17,6 +17,7 @@ BROKER_NAMES = frozenset(
         *("BROKER_PUBLISHES", "BROKER_TCP_USER_TIMEOUT_MS", "BROKER_USER", "BROKER_VHOST"),
     }
 )
+VALKEY_NAMES = frozenset({"VALKEY_CA", "VALKEY_HOST", "VALKEY_PORT", "VALKEY_USER"})
 # What the service's unit sets for the process, its interpreter and each instance.
 PROCESS_NAMES = frozenset(
     {
@@ -61,6 +62,11 @@ def broker_secret(service: str, generation: int) -> str:
     return f"services/{service}/broker_password_{generation}"
 
 
+def valkey_secret(service: str) -> str:
+    """Return where the controller keeps the password of a service and its parts at Valkey."""
+    return f"services/{service}/valkey_password"
+
+
 def queue_name(service: str, event: str, site: str | None) -> str:
     """Return the queue of an event at a service, for one site when every site has one of its own."""
     return f"{service}:{event}" if site is None else f"{service}:{event}:{site}"
@@ -73,6 +79,8 @@ def derived_names(service: Service) -> set[str]:
         found |= DATABASE_NAMES
     if service.has_events:
         found |= BROKER_NAMES
+    if service.valkey:
+        found |= VALKEY_NAMES
     return found | {url_name(called) for called in service.calls}
 
 

@@ -41,6 +41,8 @@ def certificates_view(host: Host, platform: Platform) -> list[dict[str, Any]]:
     if host.has("data", "witness"):
         certificates.append(_internal("postgres", host))
         certificates.append(_internal("rabbitmq", host))
+    if host.has("data"):
+        certificates.append(_internal("valkey", host))
     if host.has("edge"):
         certificates.append(_edge(platform))
     return certificates

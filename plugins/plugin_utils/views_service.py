@@ -17,6 +17,7 @@ from .settings import Platform
 from .timeout_profiles import ClientTimeouts, Profile
 from .views_postgres import dsn, own_site_first
 from .views_rabbitmq import broker_environment, broker_secrets
+from .views_valkey import valkey_environment, valkey_secrets
 
 LOOPBACK = "127.0.0.1"
 
@@ -58,6 +59,7 @@ def _view(
         "PLATFORM": platform.name,
         **_database_environment(service, database),
         **broker_environment(owner, service, host, inventory, generation, profile.rabbitmq),
+        **valkey_environment(owner, service, host, inventory),
         **called_urls(service, catalog),
         **service.environment,
     }
@@ -84,6 +86,7 @@ def _view(
         "secrets": [
             *(secret_view(owner, secret) for secret in service.secrets),
             *broker_secrets(owner, service, generation),
+            *valkey_secrets(owner, service),
         ],
         "volumes": service.volumes,
         "health": service.health,

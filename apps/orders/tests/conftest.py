@@ -13,9 +13,9 @@ from flask.testing import FlaskClient
 from orders.application import create_app
 from orders.settings import OrdersSettings
 from products.samples import seed
+from products.settings import ProductsSettings
 from support.apps import Shopper, empty
 from support.postgres import Server
-from tandem_common.settings import DatabaseSettings
 from tandem_common.tokens import Issuer
 from werkzeug.serving import BaseWSGIServer, make_server
 
@@ -25,7 +25,7 @@ def products_service(
     products_database: Server, products_settings: dict[str, Any]
 ) -> Iterator[BaseWSGIServer]:
     """The products application behind a real socket."""
-    settings = DatabaseSettings(**products_settings)
+    settings = ProductsSettings(**products_settings)
     seed(settings)
     application = products.application.create_app(settings)
     service = make_server("127.0.0.1", 0, application, threaded=True)

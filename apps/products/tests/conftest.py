@@ -8,14 +8,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 from products.application import create_app
 from products.samples import seed
+from products.settings import ProductsSettings
 from support.apps import empty
 from support.postgres import Server
-from tandem_common.settings import DatabaseSettings
 
 
 @pytest.fixture
 def app(products_database: Server, products_settings: dict[str, Any]) -> Iterator[Flask]:
-    settings = DatabaseSettings(**products_settings)
+    settings = ProductsSettings(**products_settings)
     seed(settings)
     app = create_app(settings)
     yield app

@@ -12,7 +12,7 @@ from ansible_collections.tandem.platform.plugins.plugin_utils import (
     timeout_profiles,
 )
 from ansible_collections.tandem.platform.plugins.plugin_utils.config_view import HOST_VIEWS, PLATFORM_VIEWS
-from ansible_collections.tandem.platform.plugins.plugin_utils.service_names import BROKER_NAMES
+from ansible_collections.tandem.platform.plugins.plugin_utils.service_names import BROKER_NAMES, VALKEY_NAMES
 from ansible_collections.tandem.platform.plugins.plugin_utils.service_rules import PLATFORM_PORTS
 from ansible_collections.tandem.platform.plugins.plugin_utils.views_rabbitmq import RETRY_DELAYS_MS
 
@@ -60,6 +60,10 @@ def test_ports(text):
 
 def test_what_services_are_told_of_the_broker(words):
     assert BROKER_NAMES - words == set()
+
+
+def test_what_services_are_told_of_valkey(words):
+    assert VALKEY_NAMES - words == set()
 
 
 def test_retry_delays(text, words):

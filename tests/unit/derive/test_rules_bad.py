@@ -471,6 +471,22 @@ entry(
     environment={"DATABASE_DSN": "x"},
 )
 entry(
+    "environment_of_valkey",
+    "services.users.environment.VALKEY_HOST",
+    "set by the platform",
+    "remove it",
+    valkey=True,
+    environment={"VALKEY_HOST": "x"},
+)
+
+
+@case_of("services.default.valkey", "Valkey's own user", "another name")
+def valkey_for_a_service_called_default(case):
+    case.services["default"] = {"app": "default==1", "hosts": "app", "command": ["run"], "valkey": True}
+
+
+entry("valkey_without_true", "services.users.valkey", "", "true", valkey="6379")
+entry(
     "environment_common",
     "services.users.environment.SITE",
     "set by the platform",
@@ -553,6 +569,11 @@ entry(
 @case_of("services.digest.secrets[0].name", "platform's own credential", "another")
 def secret_of_the_platform(case):
     case.services["digest"]["secrets"] = ["database_password"]
+
+
+@case_of("services.digest.secrets[0].name", "platform's own credential", "another")
+def secret_named_like_valkeys_password(case):
+    case.services["digest"]["secrets"] = ["valkey_password"]
 
 
 @case_of("services.order-mail.secrets[0]", "both kind and public_of", "remove kind")

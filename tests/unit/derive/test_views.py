@@ -62,8 +62,8 @@ def test_certificates_by_class(case):
         "spb-edge1": ["haproxy", "edge"],
         "msk-app1": ["haproxy"],
         "spb-app1": ["haproxy"],
-        "msk-data1": ["postgres", "rabbitmq"],
-        "spb-data1": ["postgres", "rabbitmq"],
+        "msk-data1": ["postgres", "rabbitmq", "valkey"],
+        "spb-data1": ["postgres", "rabbitmq", "valkey"],
         "wit1": ["postgres", "rabbitmq"],
     }
 
@@ -441,6 +441,12 @@ def test_hosts_of_several_classes(case):
     assert (
         one["haproxy"]["router"] and one["haproxy"]["door"] and one["haproxy"]["listeners"] and one["nginx"]
     )
-    assert [item["name"] for item in one["certificates"]] == ["haproxy", "postgres", "rabbitmq", "edge"]
+    assert [item["name"] for item in one["certificates"]] == [
+        "haproxy",
+        "postgres",
+        "rabbitmq",
+        "valkey",
+        "edge",
+    ]
     assert [item["name"] for item in platform["views"]["wit1"]["certificates"]] == ["postgres", "rabbitmq"]
     assert platform["postgres"]["databases"][0]["clients"] == ["10.1.0.1/32", "10.2.0.1/32"]

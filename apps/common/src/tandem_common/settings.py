@@ -3,7 +3,7 @@
 import os
 from typing import Self
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -45,6 +45,33 @@ class DatabaseSettings(ServiceSettings):
     read_wait_seconds: float = Field(default=3.0, gt=0, le=30)
     ready_grace_seconds: float = Field(default=15.0, ge=0, le=600)
     """/health/ready stays 200 for this long after the last node that could be read went away."""
+
+
+class CacheSettings(ServiceSettings):
+    """A service that may keep copies in Valkey. Without a host it keeps none."""
+
+    valkey_host: str | None = None
+    """TLS; the name that its certificate has."""
+    valkey_port: int = Field(default=6379, ge=1, le=65535)
+    valkey_user: str | None = None
+    """Also the start of all keys, with a colon."""
+    valkey_password: SecretStr | None = None
+    valkey_ca: str | None = None
+    """File of the authority that signed its certificate."""
+    valkey_answer_ms: int = Field(default=50, ge=1, le=10_000)
+    """How long an answer may take; the database takes about as long."""
+    valkey_connect_ms: int = Field(default=200, ge=1, le=10_000)
+    """How long a connection may take. It is rare, and costs both sides some milliseconds of processor."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.valkey_host is not None:
+            missing = [
+                name for name in ("valkey_user", "valkey_password", "valkey_ca") if not getattr(self, name)
+            ]
+            if missing:
+                raise ValueError(f"valkey_host needs {', '.join(missing)}")
+        return self
 
 
 class ConsumeSettings(BaseModel):

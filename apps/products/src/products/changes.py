@@ -17,6 +17,7 @@ from tandem_common.database import Database, make_durable
 from tandem_common.fields import MAX_ID, no_control_characters
 from tandem_common.problems import Conflict, FieldError, InvalidInput, NotFound, OutcomeUnknown
 
+from products.events import publish_changed
 from products.models import Product
 
 MAX_PRICE = 10**12
@@ -83,5 +84,8 @@ def _apply(session: Session, sku: str, change: Change) -> Product:
         product.amount = change.price
     for name, value in change.model_dump(exclude_none=True, exclude={"price", "stock"}).items():
         setattr(product, name, value)
+    if change.model_fields_set:
+        session.flush()
+        publish_changed(session, product)
     make_durable(session)  # what it shows may have been changed a moment ago
     return product

@@ -1,4 +1,4 @@
-"""Command line: products migrate, seed, expire, set."""
+"""Command line: products migrate, seed, expire, set, relay, consume, dead-letters."""
 
 import argparse
 
@@ -8,6 +8,7 @@ from tandem_common.database import Database
 from tandem_common.settings import DatabaseSettings
 
 from products.changes import Change, apply
+from products.events import handlers
 from products.models import CATEGORIES, PICTURES
 from products.samples import seed
 from products.stock import Stock
@@ -24,6 +25,8 @@ def main() -> int:
             "expire": Command("give back the stock of reservations that nobody confirmed in time", expire),
             "set": Command("change a product", change, _change_arguments),
         },
+        outbox=True,
+        handlers=handlers,
     )
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
     func,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from tandem_common.events.tables import add_consumed, add_outbox
 
 HELD = "held"
 CONFIRMED = "confirmed"
@@ -100,3 +101,7 @@ class ReservationItem(Base):
     name: Mapped[str] = mapped_column(Text)
     amount: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str] = mapped_column(Text)
+
+
+add_outbox(Base.metadata)
+add_consumed(Base.metadata)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from tandem_common.database import Database
 from tandem_common.settings import DatabaseSettings
 
+from products.events import publish_changed
 from products.models import OTHER, Product
 
 log = structlog.get_logger(__name__)
@@ -37,17 +38,22 @@ def seed(settings: DatabaseSettings) -> None:
 
     def work(session: Session) -> tuple[int, int]:
         statement = insert(Product).values(samples).on_conflict_do_nothing().returning(Product.id)
-        return len(session.scalars(statement).all()), _describe(session, samples)
+        added = session.scalars(statement).all()
+        described = _describe(session, samples)
+        session.flush()
+        for product in session.scalars(select(Product).where(Product.id.in_({*added, *described}))):
+            publish_changed(session, product)
+        return len(added), len(described)
 
     added, described = Database(settings).transaction(work, wait=30)
     log.info("catalogue seeded", added=added, described=described)
 
 
-def _describe(session: Session, samples: list[dict[str, object]]) -> int:
-    """Sort products in that are older than categories; how many there were."""
+def _describe(session: Session, samples: list[dict[str, object]]) -> list[int]:
+    """Sort products in that are older than categories; their ids."""
     known = {sample["sku"]: sample for sample in samples}
     old = session.scalars(select(Product).where(Product.category == OTHER, Product.sku.in_(known))).all()
     for product in old:
         product.category = str(known[product.sku]["category"])
         product.picture = str(known[product.sku]["picture"])
-    return len(old)
+    return [product.id for product in old]

@@ -14,8 +14,9 @@ from tandem_common.api import Api
 from tandem_common.fields import MAX_ID, Id, Input, Money, Output, PageQuery, no_control_characters
 from tandem_common.problems import InvalidInput, NotFound
 
-from products.catalogue import Catalogue, Item
+from products.catalogue import Item
 from products.models import CATEGORIES, PICTURES
+from products.readmodel import ReadModel
 from products.stock import Held, Stock
 
 MAX_ITEMS = 100
@@ -116,7 +117,7 @@ class ReservationView(Output):
         return cls(id=row.id, status=row.status, expires_at=row.expires_at, items=items)
 
 
-def build(catalogue: Catalogue, stock: Stock) -> Api:
+def build(catalogue: ReadModel, stock: Stock) -> Api:
     """The service's operations."""
     api = Api("Products", "/products", "Catalogue and stock of the shop.")
     _declare_catalogue(api, catalogue)
@@ -124,7 +125,7 @@ def build(catalogue: Catalogue, stock: Stock) -> Api:
     return api
 
 
-def _declare_catalogue(api: Api, catalogue: Catalogue) -> None:
+def _declare_catalogue(api: Api, catalogue: ReadModel) -> None:
     @api.operation(
         "GET", "/products/", "List products", query=ProductQuery, cacheable=True, answers={200: ProductPage}
     )
