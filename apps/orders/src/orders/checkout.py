@@ -107,11 +107,16 @@ def _find(session: Session, request: Request) -> Order | None:
 
 def _look_up(session: Session, request: Request) -> Order | Cart:
     order = _find(session, request)
+    cart: Cart = {}
+    if order is None:
+        cart = {item.product_id: item.quantity for item in items_of(session, request.claims.user_id)}
+        if not cart:
+            # Another request with this key may have taken the cart since.
+            order = _find(session, request)
     if order:
         announce(session, order)
         make_durable(session)
         return order
-    cart = {item.product_id: item.quantity for item in items_of(session, request.claims.user_id)}
     if not cart:
         raise Conflict("cart-empty", "Cart empty", "There is nothing in the cart to order.")
     return cart

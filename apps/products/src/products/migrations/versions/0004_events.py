@@ -5,7 +5,7 @@ from alembic.operations import Operations
 from tandem_common.events.tables import create_consumed, create_outbox
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
