@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import settings
 from support.apps import database_settings, prepare
+from support.broker import PLAN, Broker
 from support.postgres import Server
 
 settings.register_profile("apps", database=None, deadline=None)
@@ -46,6 +47,20 @@ def own_server(pattern: Path) -> Iterator[Server]:
     """A PostgreSQL server that the test may break."""
     with Server.started(pattern) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def broker_node() -> Iterator[Broker]:
+    """A RabbitMQ with TLS and the events of all tests; tests that break it put it right again."""
+    with Broker.started(PLAN) as running:
+        yield running
+
+
+@pytest.fixture
+def broker(broker_node: Broker) -> Iterator[Broker]:
+    """The same without messages."""
+    broker_node.empty()
+    yield broker_node
 
 
 @pytest.fixture(scope="session")

@@ -63,6 +63,8 @@ class BrokerConnection:
         self.deliveries: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
         self._settings = settings
         self._queues = list(queues)
+        self.blocked = False
+        """True while the broker takes no messages, because it is short of memory or disk."""
         self._nodes = Nodes.of(settings.broker_hosts)
         self._lock = threading.Lock()
         self._state = State.DOWN
@@ -183,19 +185,34 @@ class BrokerConnection:
 
     def _opened(self, connection: pika.SelectConnection, node: str) -> None:
         publisher = Publisher(connection, self.outcomes)
+        self.blocked = False
+        connection.add_on_connection_blocked_callback(lambda _connection, frame: self._block(frame))
+        connection.add_on_connection_unblocked_callback(lambda _connection, _frame: self._unblock())
         if self._queues:
             connection.channel(on_open_callback=lambda channel: self._consume(channel, publisher, node))
         else:
             self._up(publisher, node)
 
+    def _block(self, frame: Any) -> None:
+        self.blocked = True
+        log.error("the broker takes no messages", reason=frame.method.reason)
+
+    def _unblock(self) -> None:
+        self.blocked = False
+        log.info("the broker takes messages again")
+
     def _consume(self, channel: Channel, publisher: Publisher, node: str) -> None:
         # Without its channel, or with one queue less, this process would only seem to work.
-        channel.add_on_close_callback(lambda _channel, error: self._leave(_reason(error)))
+        channel.add_on_close_callback(self._consuming_ended)
         channel.add_on_cancel_callback(lambda _frame: self._leave("a queue is gone"))
         channel.basic_qos(prefetch_count=self._settings.broker_prefetch)
         for name in self._queues:
             channel.basic_consume(name, self._deliverer(name))
         self._up(publisher, node)
+
+    def _consuming_ended(self, _channel: Channel, error: Exception) -> None:
+        if self._connection is not None and self._connection.is_open:
+            self._leave(_reason(error))
 
     def _deliverer(self, name: str) -> Callable[..., None]:
         def deliver(channel: Channel, method: Any, properties: pika.BasicProperties, body: bytes) -> None:

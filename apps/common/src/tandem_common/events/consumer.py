@@ -113,8 +113,12 @@ class Consumer:
                 outcome = self._outcome(delivery, expected, handler)
             except _Stopped:
                 return
+            seconds = time.monotonic() - started
+            log.info(
+                "event", queue=delivery.queue, outcome=outcome.value, milliseconds=round(seconds * 1000, 1)
+            )
         self._metrics.consumed.labels(expected, outcome.value).inc()
-        self._metrics.seconds.labels(expected).observe(time.monotonic() - started)
+        self._metrics.seconds.labels(expected).observe(seconds)
 
     def _outcome(self, delivery: Delivery, expected: str, handler: Handler) -> Outcome:
         """Handle the message and tell the broker."""
@@ -139,9 +143,8 @@ class Consumer:
 
     def _apply(self, queue_name: str, event: Event, handler: Handler) -> Outcome:
         data = handler.read(event)
-        prepared = None
-        if handler.prepare is not None and not self._known(queue_name, event):
-            prepared = handler.prepare(event, data)
+        known = handler.prepare is not None and self._known(queue_name, event)
+        prepared = None if handler.prepare is None or known else handler.prepare(event, data)
 
         def work(session: Session) -> Outcome:
             record = insert(CONSUMED).values(queue=queue_name, message_id=event.id)
@@ -150,10 +153,14 @@ class Consumer:
                 # That record may so far exist on the primary only, and the message is about to be forgotten.
                 make_durable(session)
                 return Outcome.REPEATED
+            if known:
+                raise RuntimeError(
+                    "the record of this message was lost in a failover"
+                )  # so prepare it, later
             handler.apply(session, event, data, prepared)
             return Outcome.DONE
 
-        unknown = False
+        unknown = writable = False
         while True:
             try:
                 return self._database.transaction(work)
@@ -161,11 +168,14 @@ class Consumer:
                 # The message must not be acknowledged. Its next attempt finds out: either it is recorded or not.
                 unknown = True
             except Unavailable:
-                # A database that takes writes has something against this message; then others go on.
-                if not unknown and self._database.writable():
+                # A database that took writes before and after this has something against the message. Then others
+                # go on; otherwise none of them could.
+                before, writable = writable, self._database.writable()
+                if before and writable and not unknown:
                     raise
-            log.warning("waiting for the database", outcome_unknown=unknown)
-            self._pause()
+            if not writable or unknown:
+                log.warning("waiting for the database", outcome_unknown=unknown)
+                self._pause()
 
     def _known(self, queue_name: str, event: Event) -> bool:
         """True if the message had its effect, so that calls to others may be left out; a guess, `work` knows."""
@@ -187,11 +197,12 @@ class Consumer:
     # --- failures
 
     def _failed(self, delivery: Delivery, error: Exception) -> Outcome:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        # One line: what databases say in further ones are values.
+        text = next(iter(str(error).strip().splitlines()), "")
+        reason = f"{type(error).__name__}: {text}"
         done, allowed = failures.retries_of(delivery.properties), self._retries[delivery.queue]
         if done < allowed:
             way = failures.again(delivery)
-            # The exception's own text and place are worth having once; later ones are mostly the same.
             log.warning(
                 "message failed", queue=delivery.queue, retry=done + 1, by=way.exchange, exc_info=error
             )

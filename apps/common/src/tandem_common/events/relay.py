@@ -118,7 +118,7 @@ class Relay:
     def _serve(self, session: OutboxSession, stop: Stop) -> None:
         while not stop:
             self._report(session)
-            if self._broker.up and session.lead():
+            if self._broker.wait_until_up(POLL_SECONDS) and session.lead():
                 log.info("this relay is active")
                 self._metrics.leads.set(1)
                 try:
@@ -251,6 +251,8 @@ class Relay:
 
     def _leave_silent_node(self) -> None:
         window = self._window
+        if self._broker.blocked:
+            window.since = time.monotonic()  # it takes no messages at present, on no node
         if window.flying and time.monotonic() - window.since > CONFIRM_SECONDS:
             window.since = time.monotonic()
             self._broker.leave_node(f"{len(window.flying)} messages without a confirm")
