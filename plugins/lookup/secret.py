@@ -15,7 +15,8 @@ from ansible.inventory.manager import IGNORED
 from ansible.parsing.vault import VaultLib
 from ansible.plugins.lookup import LookupBase
 
-from ..plugin_utils.secrets import SecretError, Store, public_key
+from ..plugin_utils.secrets import SecretError, Store
+from ..plugin_utils.signing_keys import public_halves
 
 DOCUMENTATION = r"""
 name: secret
@@ -38,7 +39,9 @@ options:
     choices: [random, ec-p256]
     default: random
   public:
-    description: Return the public half of a key instead.
+    description:
+      - Return the public half of a key instead, PEM. While and after a key is changed
+        (M(tandem.platform.signing_key)) it is those of two keys, one after the other.
     type: bool
     default: false
   directory:
@@ -90,20 +93,19 @@ class LookupModule(LookupBase):
     def run(self, terms: list[str], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
         """Return one value per term."""
         self.set_options(var_options=variables, direct=kwargs)
-        store = self._store(variables or {})
+        store = self.store(variables or {}, self.get_option("directory"))
         kind = self.get_option("kind")
         try:
             values = [(str(term), store.get(str(term), kind)) for term in terms]
             if not self.get_option("public"):
                 return [value for _, value in values]
-            return [public_key(name, value) for name, value in values]
+            return ["".join(public_halves(store, name, value)) for name, value in values]
         except SecretError as error:
             raise AnsibleError(str(error)) from None
 
-    def _store(self, variables: dict[str, Any]) -> Store:
-        directory = self.get_option("directory") or self._templar.template(
-            variables.get("platform_secrets_dir", "")
-        )
+    def store(self, variables: dict[str, Any], directory: str = "") -> Store:
+        """Return the folder, by default that of the environment. Raises `AnsibleError`."""
+        directory = directory or self._templar.template(variables.get("platform_secrets_dir", ""))
         if not directory:
             raise AnsibleError("no folder for secrets: set platform_secrets_dir in the inventory")
         path = Path(str(directory)).expanduser().absolute()

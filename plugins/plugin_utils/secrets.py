@@ -63,6 +63,38 @@ class Store:
             raise SecretError(f"secret {name}: {path} is empty. Next: remove it to have a new one made.")
         return value if kind != "random" else value.strip()
 
+    def find(self, name: str) -> str | None:
+        """Return a secret, or None if there is none; makes nothing. Raises `SecretError`."""
+        path = self._path(name)
+        try:
+            return self.decrypt(path).decode() if path.exists() else None
+        except OSError as error:
+            raise SecretError(f"secret {name}: {error.strerror} ({path})") from None
+
+    def changed_at(self, name: str) -> float | None:
+        """Return when a secret was written, in seconds of time.time(); None if there is none."""
+        path = self._path(name)
+        return path.stat().st_mtime if path.exists() else None
+
+    def put(self, name: str, value: str) -> None:
+        """Give a secret this value, in one step."""
+        path = self._path(name)
+        make_private_directories(path.parent)
+        with locked(self.directory):
+            write_private(path, self.encrypt(value.encode()))
+
+    def rename(self, name: str, new: str) -> None:
+        """Put a secret in the place of another one, in one step."""
+        with locked(self.directory):
+            self._path(name).replace(self._path(new))
+
+    def remove(self, name: str) -> bool:
+        """Remove a secret; tell whether there was one."""
+        path = self._path(name)
+        found = path.exists()
+        path.unlink(missing_ok=True)
+        return found
+
     def _path(self, name: str) -> Path:
         parts = name.split("/")
         if not all(PART.fullmatch(part) for part in parts):

@@ -7,9 +7,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+_PUBLIC_KEY = re.compile(r"-----BEGIN PUBLIC KEY-----\n[A-Za-z0-9+/=\n]+-----END PUBLIC KEY-----\n")
 
 
 def key_id(public_pem: str) -> str:
@@ -27,6 +30,17 @@ def key_id(public_pem: str) -> str:
     members = {"crv": "P-256", "kty": "EC", "x": _coordinate(numbers.x), "y": _coordinate(numbers.y)}
     canonical = json.dumps(members, sort_keys=True, separators=(",", ":")).encode()
     return _base64url(hashlib.sha256(canonical).digest())
+
+
+def public_keys(pem: str) -> list[str]:
+    """Return the public keys of a text in which they follow one another, each as a text of its own.
+
+    Raises ValueError if there is none, or anything else beside them.
+    """
+    found: list[str] = _PUBLIC_KEY.findall(pem)
+    if not found or _PUBLIC_KEY.sub("", pem).strip():
+        raise ValueError("not public keys in PEM form")
+    return found
 
 
 def _coordinate(value: int) -> str:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from support.drift import drift
 from support.openapi import check
 from support.postgres import PASSWORD
-from support.schemas import reads, samples
+from support.schemas import samples
 from tandem_common.events import Event, Reject
 from tandem_common.settings import BrokerSettings
 
@@ -245,7 +245,8 @@ def test_we_read_what_is_sent(kind):
     def read(data):
         sent = data.draw(samples("users", kind))
         told = sent["user_id"]
-        assert reads(Concerning, sent) == Concerning(user_id=uuid.UUID(told) if told else None)
+        expected = Concerning(user_id=uuid.UUID(told) if told else None)
+        assert Concerning.model_validate({**sent, "of_a_later_release": {"x": [1]}}) == expected
 
     read()
 

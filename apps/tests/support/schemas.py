@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
-from pydantic import BaseModel
 from tandem_common.events import EventData
 
 APPS = Path(__file__).parents[2]
@@ -26,17 +25,6 @@ def compare_schema(app: str, data: type[EventData]) -> None:
         file.parent.mkdir(exist_ok=True)
         file.write_text(json.dumps(schema, indent=2, sort_keys=True) + "\n")
     assert json.loads(file.read_text()) == schema, "run: make -C apps openapi"
-
-
-def check_kept(app: str, *events: type[EventData]) -> None:
-    """Compare the schemas of several events."""
-    for event in events:
-        compare_schema(app, event)
-
-
-def reads(model: type[BaseModel], data: Any) -> BaseModel:
-    """The data as a consumer reads it; fields that only later versions have don't matter."""
-    return model.model_validate({**data, "of_a_later_release": {"x": [1]}})
 
 
 def samples(app: str, event_type: str, version: int = 1) -> st.SearchStrategy[dict[str, Any]]:

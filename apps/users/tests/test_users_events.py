@@ -1,13 +1,19 @@
 """What users tells others, and who is an administrator."""
 
 import json
+import os
+import signal
+import socket
+import subprocess
 import sys
 import time
 import uuid
 
 import pytest
+import requests
+from support.apps import empty
 from support.drift import drift
-from support.schemas import check_kept
+from support.schemas import compare_schema
 from tandem_common.tokens import Verifier
 from users import commands
 from users.events import LoginFailed, UserLoggedIn, UserRegistered
@@ -74,8 +80,9 @@ def roles(token, private_key):
     return verifier.verify(token).roles
 
 
-def test_the_kept_document_is_current_for_each_event():
-    check_kept("users", UserRegistered, UserLoggedIn, LoginFailed)
+@pytest.mark.parametrize("event", [UserRegistered, UserLoggedIn, LoginFailed])
+def test_the_kept_schemas_are_current(event):
+    compare_schema("users", event)
 
 
 def test_schema_matches_models(users_database):
@@ -152,6 +159,38 @@ def test_a_failed_login_does_not_wait_for_the_database(app, client, users_databa
         users_database.require_missing_standby(False)
     counts = {subject: data["count"] for subject, data in wait_for(outbox, "user.login_failed", 2)}
     assert set(counts) == {"unknown", str(outbox()[0][1])}
+
+
+def test_a_process_that_is_asked_to_stop_tells_what_it_has(users_database, settings, outbox, tmp_path):
+    """As the platform runs it, under gunicorn."""
+    for name in ("jwt_key", "database_password"):
+        (tmp_path / name).write_text(settings[name])
+    environment = {
+        **os.environ,
+        "DATABASE_DSN": settings["database_dsn"],
+        "CREDENTIALS_DIRECTORY": str(tmp_path),
+        "LOGIN_FAILURE_SECONDS": "60",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        os.set_inheritable(listener.fileno(), True)
+        command = [sys.executable, "-m", "gunicorn", "--threads=2", f"--bind=fd://{listener.fileno()}"]
+        server = subprocess.Popen([*command, "users.wsgi:app"], env=environment, pass_fds=[listener.fileno()])
+        try:
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}/users/login"
+            login = {"email": "nobody@example.org", "password": "wrong"}
+            assert requests.post(url, json=login, timeout=60).status_code == 401
+            assert outbox() == []
+        finally:
+            server.send_signal(signal.SIGTERM)
+            assert server.wait(30) == 0
+    try:
+        ((_, data),) = wait_for(outbox, "user.login_failed")
+        assert data["count"] == 1
+    finally:
+        empty(users_database, "users")
 
 
 def test_many_accounts_make_a_bounded_number_of_events(app, outbox):

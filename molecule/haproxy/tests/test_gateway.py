@@ -482,6 +482,19 @@ def test_a_key_that_is_taken_away_no_longer_counts(sudo: Any, key: Key, next_key
     assert ask(sudo, PATH, bearer(next_key.token())).status == 200
 
 
+def test_the_next_key_counts_before_it_signs(sudo: Any, key: Key, next_key: Key) -> None:
+    """As between the two steps of rotate_signing_key.yml: one secret, two keys."""
+    following = SECRETS / "services/users/jwt_key.next"
+    following.write_text((SECRETS / "services/users/jwt_next").read_text())
+    try:
+        converge("-e", json.dumps({"molecule_token_secrets": ["services/users/jwt_key"]}))
+        for one in (key, next_key):
+            assert ask(sudo, PATH, bearer(one.token())).status == 200
+    finally:
+        following.unlink()
+        converge()
+
+
 # What it costs
 
 COST = """

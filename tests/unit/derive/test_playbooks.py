@@ -153,3 +153,14 @@ def test_no_api_clients(config):
     code, output, _ = config("inventories/example/three-hosts", playbook="api_clients")
     assert code == 0, output
     assert "platform_gateway names no clients" in output
+
+
+@pytest.mark.parametrize(
+    "options", [[], ["-e", "signing_key=users/jwt_key"], ["-e", "confirm=users/jwt_key"]]
+)
+def test_a_signing_key_is_changed_only_when_it_is_named_twice(config, broken, options):
+    add(broken)
+    code, output, _ = config(broken, *options, playbook="rotate_signing_key")
+    assert code == 2
+    assert "Say which, twice" in output
+    assert not list(broken.rglob("jwt_key*"))

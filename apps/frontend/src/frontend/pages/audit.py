@@ -114,7 +114,9 @@ def declare(blueprint: Blueprint) -> None:
         try:
             found = current_session().call(lambda token: backend().audit.page(token, **query))
         except Refusal as error:
-            return _refused(error, wanted)
+            if error.status != 403:
+                raise
+            return _refused(), 403
         if wanted.errors:
             return _show(wanted, EventPage(items=[], next=None)), 422
         return _show(wanted, found)
@@ -124,13 +126,10 @@ def _show(wanted: Filter, found: EventPage) -> str:
     return render_template("audit.html", wanted=wanted, found=found, types=TYPES, details=_details)
 
 
-def _refused(error: Refusal, wanted: Filter) -> Page:
-    if error.status == 403:
-        page = render_template(
-            "error.html", problem="problem.administrators", status=403, request_id=request_id()
-        )
-        return page, 403
-    raise error
+def _refused() -> str:
+    return render_template(
+        "error.html", problem="problem.administrators", status=403, request_id=request_id()
+    )
 
 
 def _details(event: Event) -> str:
