@@ -3,16 +3,22 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from notifications.events import Paid, Rejected, Shipped
+from notifications.events import Paid, Registered, Rejected, Shipped
 from support.schemas import samples
 
 
 @pytest.mark.parametrize(
-    ("kind", "model"), [("order.paid", Paid), ("order.shipped", Shipped), ("order.rejected", Rejected)]
+    ("app", "kind", "model"),
+    [
+        ("order_processing", "order.paid", Paid),
+        ("order_processing", "order.shipped", Shipped),
+        ("order_processing", "order.rejected", Rejected),
+        ("users", "user.registered", Registered),
+    ],
 )
-def test_we_read_what_is_sent(kind, model):
+def test_we_read_what_is_sent(app, kind, model):
     @given(st.data())
     def check(data):
-        model.model_validate(data.draw(samples("order_processing", kind)))
+        model.model_validate(data.draw(samples(app, kind)))
 
     check()

@@ -60,6 +60,16 @@ def register(client, language=None):
     return answer.json
 
 
+def test_the_language_is_the_one_that_is_named(client, outbox):
+    """The shop's pages name it; the browser's may be another."""
+    answer = client.post(
+        "/users/register", json={**ANN, "language": "ru"}, headers={"Accept-Language": "en"}
+    )
+    assert answer.status_code == 201, answer.text
+    ((_, data),) = wait_for(outbox, "user.registered")
+    assert data["language"] == "ru"
+
+
 def log_in(client, email=ANN["email"], password=PASSWORD):
     return client.post("/users/login", json={"email": email, "password": password})
 

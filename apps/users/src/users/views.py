@@ -36,6 +36,9 @@ class Registration(Input):
     email: Email
     password: str = Field(min_length=8, max_length=MAX_PASSWORD)
     name: Name
+    language: Literal["en", "ru"] | None = Field(
+        default=None, description="In which to write to the account's owner; without it, as Accept-Language says"
+    )
 
 
 class Login(Input):
@@ -131,7 +134,7 @@ def _declare_accounts(api: Api, accounts: Accounts) -> None:
     def register(body: Registration, header: str | None) -> Account:
         """After an unknown outcome repeat the request: 409 then means that the account exists."""
         accepted = parse_accept_header(header, LanguageAccept)
-        language = accepted.best_match(LANGUAGES, default=LANGUAGES[0])
+        language = body.language or accepted.best_match(LANGUAGES, default=LANGUAGES[0])
         return Account.of(accounts.register(body.email, body.password, body.name, language))
 
     @api.operation("GET", "/users/me", "The token's account", token=True, answers={200: Account})
