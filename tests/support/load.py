@@ -39,8 +39,8 @@ class Load:
         lab: Lab,
         log: Path,
         seconds: float,
-        orders: float = 6.0,
-        reads: float = 12.0,
+        orders: float = 4.0,
+        reads: float = 8.0,
         users: int = 100,
         pages: float = 0.0,
     ) -> None:
