@@ -7,8 +7,7 @@ import pytest
 from tests.support.faults import FAULTS, run_fault
 from tests.support.playbook import playbook
 
-
-# Here the clients share two cores with twelve hosts, and after a switchover all of them have work at once. `make faults`,
+# Here the clients share two cores with twelve hosts, and after a switchover all have work at once. `make faults`,
 # on a machine with nothing else to do, holds the platform to the promise itself.
 SLACK_SECONDS = 2.0
 
