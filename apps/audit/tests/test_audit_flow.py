@@ -21,6 +21,7 @@ def users(users_database, users_settings, private_pem):
     settings = {"password_memory_kib": 64, "password_passes": 1, "login_failure_seconds": 0.1}
     app = create_app(UsersSettings(**users_settings, **settings, jwt_key=private_pem))
     yield app.test_client()
+    app.extensions["failures"].close()
     app.extensions["database"].close()
     empty(users_database, "users")
 

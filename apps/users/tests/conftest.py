@@ -21,6 +21,7 @@ def settings(users_settings: dict[str, Any], private_pem: str) -> dict[str, Any]
 def app(users_database: Server, settings: dict[str, Any]) -> Iterator[Flask]:
     app = create_app(UsersSettings(**settings))
     yield app
+    app.extensions["failures"].close()
     app.extensions["database"].close()
     empty(users_database, "users")
 

@@ -51,6 +51,8 @@ class Failures:
         self._tallies: dict[uuid.UUID | None, Tally] = {}
         self._lock = threading.Lock()
         self._some = threading.Event()
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
         self._process: int | None = None
         self._failed = Counter("login_failures", "Logins with a wrong password or address", registry=registry)
 
@@ -99,14 +101,15 @@ class Failures:
         with self._lock:
             if self._process != os.getpid():
                 self._process = os.getpid()
-                threading.Thread(target=self._run, name="login-failures", daemon=True).start()
-                atexit.register(self._last)
+                self._thread = threading.Thread(target=self._run, name="login-failures", daemon=True)
+                self._thread.start()
+                atexit.register(self.close)
 
     def _run(self) -> None:
-        pause = threading.Event()
-        while not self._database.closed:
+        while not self._closed.is_set():
             self._some.wait()
-            pause.wait(self._seconds)
+            if self._closed.wait(self._seconds):
+                return
             try:
                 self.tell()
             except ProblemError as error:
@@ -114,9 +117,14 @@ class Failures:
             except Exception:
                 log.exception("failed logins are told later")
 
-    def _last(self) -> None:
-        if self._database.closed:
+    def close(self) -> None:
+        """Tell what is left, and end; a process does so when it is asked to stop."""
+        if self._closed.is_set():
             return
+        self._closed.set()
+        self._some.set()
+        if self._thread is not None:
+            self._thread.join()
         try:
             self.tell(LAST_SECONDS)
         except ProblemError as error:
