@@ -62,6 +62,16 @@ def test_bad_tokens_stop_at_the_edge(lab, browser, edge, shops_key):
         assert time.monotonic() < end, "the log must show what reached a service"
 
 
+def test_browsers_see_refusals_as_pages(browser, edge):
+    shop = browser(edge)
+    for path in ("/orders", "/.well-known/tandem/nothing"):
+        answer = shop.ask("GET", path, Authorization="Bearer a.b.c", Accept="text/html", Accept_Language="ru")
+        assert answer.status == 401, answer
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        assert answer.headers["content-language"] == "ru"
+        assert "invalid_token" in answer.headers["www-authenticate"]
+
+
 def test_a_client_over_its_quota_does_not_slow_another_one(browser, edge):
     first, second = api_key("partner-a"), api_key("partner-b")
     shop = browser(edge)

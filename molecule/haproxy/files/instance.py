@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Instance(BaseHTTPRequestHandler):
-    """Answers every request with what it saw; ``?status=`` and ``?seconds=`` steer the answer."""
+    """Answers with what it saw; ``?status=``, ``?header=``, ``?seconds=`` and ``?hang-up=`` steer the answer."""
 
     protocol_version = "HTTP/1.1"
 
@@ -19,10 +19,15 @@ class Instance(BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         wishes = dict(pair.split("=", 1) for pair in query.split("&") if "=" in pair)
         time.sleep(float(wishes.get("seconds", 0)))
+        if "hang-up" in wishes:
+            self.close_connection = True
+            return
         seen = {"instance": sys.argv[1], "method": self.command, "path": path, "headers": dict(self.headers)}
         body = json.dumps(seen).encode()
         self.send_response(int(wishes.get("status", 200)))
         self.send_header("Content-Length", str(len(body)))
+        if "header" in wishes:
+            self.send_header(*wishes["header"].split(":"))
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)

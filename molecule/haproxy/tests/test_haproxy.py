@@ -208,6 +208,44 @@ def test_the_service_s_own_errors_pass_as_they_are(host: Any) -> None:
         assert answer.json["instance"] in {"5000", "5001"}
 
 
+PAGE = "--header 'X-Tandem-Page: 1'"  # what NGINX says when a browser asks
+
+
+def test_nginx_is_told_which_errors_need_a_page(host: Any) -> None:
+    unanswered = {"/nothing": 404, "/users/1?hang-up=1": 502}  # made by the router, and by the door
+    for path, status in unanswered.items():
+        page = ask(host, ROUTER + path, PAGE, "--data x=1")
+        assert (page.status, page.headers["x-accel-redirect"]) == (status, f"@error_{status}")
+        assert not {"content-type", "cache-control", "x-tandem-error"} & set(page.headers)
+        document = ask(host, ROUTER + path, "--data x=1")
+        assert (document.status, document.headers["content-type"]) == (status, "application/problem+json")
+        assert not {"x-accel-redirect", "x-tandem-error"} & set(document.headers)
+
+
+def test_a_service_that_is_unavailable_needs_a_page(sudo: Any) -> None:
+    sudo.check_output("systemctl stop instance@5020")
+    for options in ((), ("--data x=1",)):
+        page = ask(sudo, f"{ROUTER}/orders", PAGE, *options)
+        assert (page.status, page.headers["x-accel-redirect"]) == (503, "@error_503")
+        assert page.headers["retry-after"] == "1"
+
+
+def test_services_cannot_name_a_page(host: Any) -> None:
+    for header in ("X-Accel-Redirect:@error_404", "X-Tandem-Error:door", "X-Other:1"):
+        for status in (200, 404, 503):
+            answer = ask(host, f"{ROUTER}/users/1?status={status}&header={header}", PAGE)
+            assert answer.status == status
+            assert answer.json["instance"] in {"5000", "5001"}
+            assert not {"x-accel-redirect", "x-tandem-error"} & set(answer.headers)
+    assert "x-tandem-page" not in {name.lower() for name in answer.json["headers"]}
+
+
+def test_callers_of_a_listener_are_told_nothing_of_the_platform(host: Any) -> None:
+    answer = ask(host, f"{LISTENER}/users/1?hang-up=1", "--data x=1")
+    assert (answer.status, answer.headers["content-type"]) == (502, "application/problem+json")
+    assert "x-tandem-error" not in answer.headers
+
+
 def test_other_sites_serve_only_while_no_local_host_can(sudo: Any) -> None:
     known = servers(sudo)
     for backend in ("route_users", "route_users_writes", "call_users", "call_users_writes"):

@@ -24,6 +24,8 @@ HEADERS = {
     "encoding": {"Cache-Control": "public, s-maxage=600", "Vary": "Accept-Encoding"},
     "timing": {"Cache-Control": "public, s-maxage=600", "Server-Timing": "db;dur=7"},
 }
+LIMITS = {"Retry-After": "7", "RateLimit-Limit": "20", "RateLimit-Remaining": "0", "RateLimit-Reset": "7"}
+LIMITS["WWW-Authenticate"] = "APIKey"
 numbers = count(1)
 mode = "well"
 
@@ -31,8 +33,8 @@ mode = "well"
 class Router(BaseHTTPRequestHandler):
     """Answers every request with what it saw.
 
-    ``/status/<code>`` and ``/hang-up`` steer one answer; ``POST /mode/<mode>`` those below ``/products/``: well, slow,
-    or the number of a status.
+    ``/status/<code>``, ``/error/<code>`` (HAProxy's own) and ``/hang-up`` steer one answer; ``POST /mode/<mode>`` those
+    below ``/products/``: well, slow, the number of a status, or ``error-<code>``.
     """
 
     protocol_version = "HTTP/1.1"
@@ -50,11 +52,19 @@ class Router(BaseHTTPRequestHandler):
         status, headers = 200, {}
         if parts[1] == "status":
             status = int(parts[2])
+        elif parts[1] == "error":
+            status, headers = self.error(parts[2])
         elif parts[1] == "products":
             status, headers = self.product(parts[2])
         elif parts[1] == "timing":
             headers = {"Server-Timing": "db;dur=7"}
         self.answer(status, headers, len(body), padding="x" * 5000 * parts[-1].endswith("-large"))
+
+    def error(self, status: str) -> tuple[int, dict[str, str]]:
+        """Return status and headers of an error that no service has answered."""
+        if "X-Tandem-Page" in self.headers:
+            return int(status), LIMITS | {"X-Accel-Redirect": f"@error_{status}"}
+        return int(status), LIMITS | {"Cache-Control": "no-store"}
 
     def product(self, name: str) -> tuple[int, dict[str, str]]:
         """Return status and headers of an answer below /products/."""
@@ -62,6 +72,8 @@ class Router(BaseHTTPRequestHandler):
             time.sleep(8)
         if mode.isdigit():
             return int(mode), {"Cache-Control": "no-store"}
+        if mode.startswith("error-"):
+            return self.error(mode.removeprefix("error-"))
         etag = f'"{name}"'
         headers = {"ETag": etag, **HEADERS.get(name.partition("-")[0], {"Cache-Control": PUBLIC})}
         return (304 if self.headers.get("If-None-Match") == etag else 200), headers

@@ -532,6 +532,83 @@ def test_browsers_get_pages_in_their_language(host: Any, language: str, title: s
     assert answer.headers["x-request-id"] in answer.body
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize(("language", "says"), [("", "en"), (RUSSIAN, "ru")])
+@pytest.mark.parametrize("options", ["--request GET", "--data a=b"])
+def test_browsers_get_pages_for_the_routers_errors(
+    host: Any, status: int, language: str, says: str, options: str
+) -> None:
+    answer = ask(host, f"{SHOP}/error/{status}", BROWSER, language, options)
+    assert (answer.status, answer.headers["content-type"]) == (status, "text/html; charset=utf-8")
+    assert f'<html lang="{says}">' in answer.body
+    assert answer.headers["x-request-id"] in answer.body
+    told = {
+        "cache-control": "no-store",
+        "content-language": says,
+        "vary": "Accept, Accept-Language",
+        "www-authenticate": "APIKey",
+        "ratelimit-limit": "20",
+        "ratelimit-remaining": "0",
+        "ratelimit-reset": "7",
+    }
+    assert {name: answer.headers.get(name) for name in told} == told
+    assert answer.headers.get("retry-after") == {429: "7", 503: "1"}.get(status)
+
+
+@pytest.mark.parametrize("status", [401, 404, 429, 503])
+def test_programs_get_the_routers_errors_as_they_are(host: Any, status: int) -> None:
+    answer = ask(host, f"{SHOP}/error/{status}")
+    assert (answer.status, answer.json["path"]) == (status, f"/error/{status}")
+    assert (answer.headers["retry-after"], answer.headers["ratelimit-limit"]) == ("7", "20")
+    assert "content-language" not in answer.headers
+
+
+@pytest.mark.parametrize("status", [401, 404, 429, 502, 503])
+def test_browsers_get_the_services_errors_as_they_are(host: Any, status: int) -> None:
+    answer = ask(host, f"{SHOP}/status/{status}", BROWSER)
+    assert (answer.status, answer.json["path"]) == (status, f"/status/{status}")
+
+
+def test_what_users_say_about_pages_is_replaced(host: Any) -> None:
+    answer = ask(host, f"{SHOP}/", "--header 'X-Tandem-Page: 1'")
+    assert "x-tandem-page" not in {name.lower() for name in answer.json["headers"]}
+
+
+@pytest.mark.parametrize("status", ["404", "503"])
+def test_cached_paths_have_pages_for_the_routers_errors(host: Any, mode: Any, status: str) -> None:
+    mode(f"error-{status}")
+    for _ in range(2):
+        answer = ask(host, f"{SHOP}/products/fresh-page-{status}", BROWSER, RUSSIAN)
+        assert (answer.status, answer.headers["content-language"]) == (int(status), "ru")
+        assert '<html lang="ru">' in answer.body
+    mode("well")
+    answer = ask(host, f"{SHOP}/products/fresh-page-{status}", BROWSER)
+    assert (answer.status, "number" in answer.json) == (200, True)
+
+
+@pytest.mark.parametrize("name", ["brief", "swr"])
+def test_an_old_answer_is_shown_to_browsers_while_the_router_fails(host: Any, mode: Any, name: str) -> None:
+    first = ask(host, f"{SHOP}/products/{name}-browser", BROWSER)
+    time.sleep(TOO_OLD_SECONDS)
+    mode("error-503")
+    for _ in range(3):
+        answer = ask(host, f"{SHOP}/products/{name}-browser", BROWSER)
+        assert (answer.status, answer.headers["x-cache"] in {"STALE", "UPDATING"}) == (200, True)
+        assert reached_router(answer) == reached_router(first)
+
+
+def test_a_page_does_not_come_up_in_the_background(host: Any, mode: Any) -> None:
+    first = ask(host, f"{SHOP}/products/swr-404", BROWSER)
+    time.sleep(TOO_OLD_SECONDS)
+    mode("error-404")
+    for _ in range(3):
+        answer = ask(host, f"{SHOP}/products/swr-404", BROWSER)
+        assert (answer.status, reached_router(answer)) == (200, reached_router(first))
+    mode("well")
+    time.sleep(0.5)
+    assert ask(host, f"{SHOP}/products/swr-404", BROWSER).status == 200
+
+
 def test_requests_that_are_no_http_get_an_answer(host: Any) -> None:
     long = ask(host, f"{SHOP}/", "--http1.1", f"--header 'X-Long: {'a' * 9000}'")
     assert (long.status, long.json["status"]) == (431, 431)
