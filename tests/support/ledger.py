@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+WRITES = ("cart", "checkout")
+
 
 @dataclass(frozen=True)
 class Attempt:
@@ -27,6 +29,11 @@ class Attempt:
         if self.status is None or self.status >= 500:
             return True
         return self.op in ("page", "asset") and self.status != 200
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it was answered with success."""
+        return self.status is not None and 200 <= self.status < 300
 
 
 @dataclass(frozen=True)
@@ -79,8 +86,9 @@ class Ledger:
         )
 
     def write_gap(self) -> float:
-        """Longest time (s) without an acknowledged order, from the first planned to the last."""
-        times = [self.started, *sorted(ack.t for ack in self.acks)]
+        """Longest time (s) without an acknowledged write (a cart or an order), from the first planned to the last."""
+        done = (a.t + a.ms / 1000 for a in self.attempts if a.op in WRITES and a.succeeded)
+        times = [self.started, *sorted(moment for moment in done if moment >= self.started)]
         if self.planned_end:
             times.append(max(self.planned_end, times[-1]))
         return max((later - earlier for earlier, later in pairwise(times)), default=0.0)

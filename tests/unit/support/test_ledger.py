@@ -42,11 +42,17 @@ def test_unknown_outcome_may_have_made_one_order():
 def test_write_gap_includes_the_edges_of_the_run():
     seen = ledger(
         {"kind": "started", "t": 0.0},
-        ack("k1", 1, t=1.0),
-        ack("k2", 2, t=4.5),
+        write("checkout", 0.5, 500),
+        write("cart", 2.0, 2500),
+        write("cart", 5.0, 100, status=503),
+        {"kind": "attempt", "op": "read", "edge": "e", "t": 6.0, "ms": 1.0, "status": 200},
         {"kind": "planned-end", "t": 10.0},
     )
     assert seen.write_gap() == 5.5
+
+
+def write(op, t, ms, status=200):
+    return {"kind": "attempt", "op": op, "edge": "e", "t": t, "ms": ms, "status": status}
 
 
 def test_failures_are_server_errors_and_missing_answers():
