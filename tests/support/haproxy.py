@@ -66,9 +66,14 @@ def servers(host: Any) -> dict[tuple[str, str], dict[str, str]]:
     return {(row["pxname"], row["svname"]): row for row in rows}
 
 
-def logged(sudo: Any, text: str, count: int) -> list[dict[str, Any]]:
-    """Return the log's entries with a text, when there are so many; journald may be late on a busy machine."""
-    for _ in range(20):
+def logged(sudo: Any, text: str, count: int, again: Callable[[], Any] = lambda: None) -> list[dict[str, Any]]:
+    """Return the log's entries with a text, when there are so many; journald may be late on a busy machine.
+
+    `again` makes them again: after many thousand lines journald drops what a unit logs in the next half minute.
+    """
+    for turn in range(90):
+        if turn % 20 == 19:
+            again()
         found = sudo.run(f"journalctl -t haproxy -o cat --since -1min | grep -F '{text}'").stdout
         if len(lines := found.splitlines()) >= count:
             return [json.loads(line) for line in lines]
