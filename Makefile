@@ -62,6 +62,10 @@ faults: setup ## Run every fault five times on the running lab and print a table
 bench: setup ## Measure deploys, second runs, the idle lab and how fast the shop answers; prints figures
 	@$(VENV)/python -m tests.bench
 
+.PHONY: bench-broker
+bench-broker: setup ## Measure on the running lab for how long the broker takes no messages under each fault (half an hour)
+	@$(VENV)/python -m tests.bench.broker
+
 .PHONY: lab-down
 lab-down: setup ## Stop the lab; its disks stay for the next `make lab`
 	@./lab/lab down
