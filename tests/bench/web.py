@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import Lab
+from tests.support.instances import processes
 from tests.support.load import Load
 from tests.support.playbook import ROOT
 
@@ -24,11 +25,10 @@ P99_LIMIT_MS = 100.0
 RUN_SECONDS = 5
 STATED_RATE = 100.0
 INSTANCE_MEMORY = r"""
-for unit in users@1 products@1 orders@1 frontend@1; do
-  main=$(systemctl show --property=MainPID --value $unit)
-  [ "$main" != 0 ] || continue
+for unit in "$@"; do
+  main=${unit#*=}
   cat /proc/$main/smaps_rollup $(pgrep -P $main | sed 's#.*#/proc/&/smaps_rollup#') |
-    awk -v unit=$unit '/^Pss:/ {sum += $2} END {printf "%s %d MiB\n", unit, sum / 1024}'
+    awk -v unit=${unit%=*} '/^Pss:/ {sum += $2} END {printf "%s %d MiB\n", unit, sum / 1024}'
 done"""
 
 
@@ -222,7 +222,8 @@ def report(lab: Lab) -> None:
     report_saturated(lab, "static file", re.findall(r'/static/[^"]+[.]css', page)[0])
     report_handshakes(lab)
     report_checkout(lab, logs)
-    print(lab.run(APP, ["sh", "-c", INSTANCE_MEMORY], timeout=30).stdout, end="")
+    mains = [f"{name}={pid}" for name, pid in sorted(processes(lab, APP).items()) if name.endswith("@1")]
+    print(lab.run(APP, ["sh", "-c", INSTANCE_MEMORY, "memory", *mains], timeout=30).stdout, end="")
 
 
 if __name__ == "__main__":

@@ -8,24 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.instances import processes
 from tests.support.load import Load
 from tests.support.playbook import ROOT, playbook
 
 APP_HOSTS = ["msk-app1", "msk-app2", "spb-app1"]
 
 
+PRODUCTS = {"products", "products-events", "products-relay"}
+
+
 def running(lab, hosts=APP_HOSTS):
-    """Main process of every instance of the shop, by host and unit."""
-    found = {}
-    for host in hosts:
-        done = lab.run(
-            host,
-            ["systemctl", "show", "--property=Id,MainPID", "users@*", "products@*", "orders@*", "frontend@*"],
-        )
-        for block in done.stdout.strip().split("\n\n"):
-            fields = dict(line.split("=", 1) for line in block.splitlines())
-            found[host, fields["Id"]] = fields["MainPID"]
-    return found
+    """Main process of every instance, by host and instance."""
+    return {(host, name): pid for host in hosts for name, pid in processes(lab, host).items()}
 
 
 @pytest.fixture
@@ -49,8 +44,8 @@ def test_release_under_load_restarts_only_its_service(lab, logs, new_release):
     assert run.rc == 0, run.output[-4000:]
     after = running(lab)
     restarted = {unit.split("@")[0] for (host, unit), pid in after.items() if before[host, unit] != pid}
-    assert restarted == {"products"}
-    assert all(before[at] != pid for at, pid in after.items() if at[1].startswith("products@"))
+    assert restarted == PRODUCTS
+    assert all(before[at] != pid for at, pid in after.items() if at[1].split("@")[0] in PRODUCTS)
     assert load.ledger.failures() == []
     assert load.lost_or_doubled() == []
 
