@@ -37,7 +37,7 @@ LAST_MOMENT = (
 DOUBLED = """select coalesce(json_agg(moment), '[]') from (
   select moment from tandem.timer_runs where outcome = 'succeeded' group by 1 having count(*) > 1) twice"""
 SUCCEEDED = "select count(*) from tandem.timer_runs where outcome = 'succeeded'"
-RUNS = "select moment, host, token, started_at, finished_at, outcome from tandem.timer_runs order by token desc limit 12"
+RUNS = "select moment, host, token, started_at, finished_at, outcome from tandem.timer_runs order by token desc limit 9"
 
 
 @pytest.fixture(scope="module")
