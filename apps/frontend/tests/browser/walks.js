@@ -9,6 +9,12 @@ function button(page, name) {
   return page.locator("main").getByRole("button", { name, exact: typeof name === "string" });
 }
 
+// Opens a product that a person who is logged in may add. A click before the script knows that they are would send the
+// form itself, which is fine for a person, and shows another page than these walks wait for.
+async function product(page, path) {
+  await page.goto(path, { waitUntil: "networkidle" });
+}
+
 async function expectText(page, pattern) {
   await page.getByText(pattern).first().waitFor({ timeout: 5000 });
 }
@@ -32,7 +38,7 @@ async function buy({ page, look, language, email, scripts }) {
   await look("search");
   await page.goto(`/${language}/shop/?q=qwertz`);
   await look("search-none");
-  await page.goto(`/${language}/shop/40`);
+  await product(page, `/${language}/shop/40`);
   await look("product-few");
   await page.goto(`/${language}/shop/41`);
   await look("product-gone");
@@ -48,7 +54,7 @@ async function buy({ page, look, language, email, scripts }) {
   await register(page, email, word);
   await page.waitForURL(/cart/);
   await look("cart");
-  await page.goto(`/${language}/shop/8`);
+  await product(page, `/${language}/shop/8`);
   await page.fill("#quantity", "2");
   await button(page, word.add).click();
   if (scripts) {
@@ -106,7 +112,7 @@ async function mistakes({ page, look, fail, language, email, scripts }) {
   await page.goto(`/${language}/account/register`);
   await register(page, email, word);
   await page.waitForURL(/shop/);
-  await page.goto(`/${language}/shop/40`);
+  await product(page, `/${language}/shop/40`);
   await page.locator("#quantity").fill("5");
   await button(page, word.add).click();
   if (scripts) await page.locator("[data-state] a").waitFor();
@@ -127,7 +133,7 @@ async function outages({ page, look, fail, language, email, scripts }) {
   await page.goto(`/${language}/account/register`);
   await register(page, email, word);
   await page.waitForURL(/shop/);
-  await page.goto(`/${language}/shop/3`);
+  await product(page, `/${language}/shop/3`);
   await button(page, word.add).click();
   if (scripts) await page.locator("[data-state] a").waitFor();
   await fail("products/down/1");
@@ -153,7 +159,7 @@ async function outages({ page, look, fail, language, email, scripts }) {
 
 async function order(page, language, scripts) {
   const word = WORDS[language];
-  await page.goto(`/${language}/shop/3`);
+  await product(page, `/${language}/shop/3`);
   await button(page, word.add).click();
   if (scripts) await page.locator("[data-state] a").waitFor();
   await page.goto(`/${language}/checkout`);
