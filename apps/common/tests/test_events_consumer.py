@@ -22,13 +22,13 @@ from support.events import (
     settings,
     wait_for,
 )
-from tandem_common.application import request_id
 from tandem_common.database import Database
 from tandem_common.events import Handler, Reject
 from tandem_common.events.consumer import Consumer, WrongConfiguration
 from tandem_common.events.model import MAX_BYTES, write
 from tandem_common.events.pruning import prune
 from tandem_common.problems import Unavailable
+from tandem_common.request_ids import request_id
 
 MADE = "keeper:thing.made"
 DEAD = f"{MADE}:dead"

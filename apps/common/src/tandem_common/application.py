@@ -11,16 +11,16 @@ from flask import Flask, Response, g, request
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
-from tandem_common import health, logs, openapi
+from tandem_common import health, logs, openapi, request_ids
 from tandem_common.api import Api
 from tandem_common.database import Database, code_of
 from tandem_common.metrics import Metrics
 from tandem_common.problems import MEDIA_TYPE, Malformed, Problem, ProblemError
+from tandem_common.request_ids import request_id
 from tandem_common.settings import DatabaseSettings, ServiceSettings
 from tandem_common.watch import Watch
 
 log = structlog.get_logger("request")
-REQUEST_ID = "X-Request-Id"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -54,18 +54,12 @@ def metadata_version(package: str) -> str:
         return "0"
 
 
-def request_id() -> str | None:
-    """Id of the present request, taken from the edge or made here; None outside a request."""
-    value: str | None = structlog.contextvars.get_contextvars().get("request_id")
-    return value
-
-
 def _follow_requests(app: Flask, metrics: Metrics, watch: Watch | None) -> None:
     bound = log.bind()  # put together once, not for every request
 
     @app.before_request
     def begin() -> None:
-        given = request.headers.get(REQUEST_ID, "")
+        given = request.headers.get(request_ids.HEADER, "")
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(
             request_id=given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
@@ -77,7 +71,7 @@ def _follow_requests(app: Flask, metrics: Metrics, watch: Watch | None) -> None:
 
     @app.after_request
     def finish(response: Response) -> Response:
-        response.headers[REQUEST_ID] = request_id() or ""
+        response.headers[request_ids.HEADER] = request_id() or ""
         response.headers.setdefault("Cache-Control", "no-store")
         seconds = time.perf_counter() - g.started
         route = request.url_rule.rule if request.url_rule else "unknown"

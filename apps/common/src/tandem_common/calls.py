@@ -8,9 +8,9 @@ import requests
 import structlog
 from requests.adapters import HTTPAdapter
 
-from tandem_common.application import REQUEST_ID, request_id
 from tandem_common.limits import Limiter
 from tandem_common.problems import Unavailable
+from tandem_common.request_ids import HEADER, request_id
 
 OUTCOME_UNKNOWN = "urn:tandem:problem:outcome-unknown"
 log = structlog.get_logger(__name__)
@@ -57,7 +57,7 @@ class Service:
 
         Raises CallFailed for the rest and for silence, and Unavailable where nothing was sent: too many calls.
         """
-        sent = {REQUEST_ID: request_id() or "", **(headers or {})}
+        sent = {HEADER: request_id() or "", **(headers or {})}
         if token:
             sent["Authorization"] = f"Bearer {token}"
         try:

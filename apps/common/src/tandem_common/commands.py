@@ -10,7 +10,6 @@ from pydantic import ValidationError
 from tandem_common import logs
 from tandem_common.events import Handlers, dead_letters, queue_length, run_consumer, run_relay
 from tandem_common.events.consumer import WrongConfiguration
-from tandem_common.migrations import upgrade
 from tandem_common.problems import ProblemError
 from tandem_common.settings import BrokerSettings, DatabaseSettings
 
@@ -77,7 +76,7 @@ def _commands(
     commands = {
         "migrate": Command(
             "bring the database to this release's schema (as its owner)",
-            lambda settings: upgrade(settings, package),
+            lambda settings: _migrate(settings, package),
         )
     }
     if outbox:
@@ -100,6 +99,13 @@ def _commands(
             settings=BrokerSettings,
         )
     return commands
+
+
+def _migrate(settings: DatabaseSettings, package: str) -> None:
+    # Here, because only this command needs Alembic, and every worker starts by this module.
+    from tandem_common.migrations import upgrade
+
+    upgrade(settings, package)
 
 
 def _reason(error: ProblemError) -> str:

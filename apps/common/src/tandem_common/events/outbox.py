@@ -7,8 +7,8 @@ from psycopg2 import extensions
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from tandem_common.application import request_id
 from tandem_common.events.model import EventData, write
+from tandem_common.request_ids import request_id
 
 CHANNEL = "outbox"
 """Of NOTIFY, which wakes an idle relay."""

@@ -4,9 +4,15 @@
 `consumed_messages` remembers which messages have had their effect.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import sqlalchemy as sa
-from alembic.operations import Operations
 from sqlalchemy import Column, DateTime, Identity, Index, MetaData, Table, Text, Uuid, func
+
+if TYPE_CHECKING:
+    from alembic.operations import Operations
 
 _METADATA = MetaData()
 

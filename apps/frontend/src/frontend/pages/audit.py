@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from flask import Blueprint, render_template, request
-from tandem_common.application import request_id
+from tandem_common.request_ids import request_id
 
 from frontend.pages.request import backend, current_session, line
 from frontend.services import Event, EventPage, Refusal

@@ -3,8 +3,8 @@
 from typing import Any
 
 from flask import Flask, Response, redirect, render_template, request, url_for
-from tandem_common.application import request_id
 from tandem_common.problems import MEDIA_TYPE
+from tandem_common.request_ids import request_id
 from werkzeug.wrappers import Response as AnyResponse
 
 from frontend.pages.request import local_path, wants_page
