@@ -1,0 +1,12 @@
+"""What a worker loads: dozens of them start at once after a power loss."""
+
+import subprocess
+import sys
+
+
+def test_a_worker_does_not_load_the_web_framework():
+    loaded = "import sys, tandem_common.commands; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    modules = set(done.stdout.split())
+    assert "pika" in modules
+    assert not modules & {"flask", "werkzeug", "alembic"}
