@@ -3,7 +3,8 @@
 """Run one command of a service on its host as the service itself would. Knows nothing of Ansible.
 
 The command gets the user, environment, credentials, limits and sandbox of the revision that is deployed: a unit is made
-of the service's own, run once, and removed.
+of the service's own, run once, and removed. What a command says that changes something goes to the service's log, and
+is read from there.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import re
 import secrets
 import shutil
+import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +32,7 @@ LEFT_OUT = re.compile(
 )
 # systemd.service(5): a unit that could not be run for a reason of the unit's own ends with 200 and more.
 FIRST_OF_SYSTEMD = 200
+JOURNAL_SECONDS = 60
 
 
 class CommandError(Exception):
@@ -45,8 +48,10 @@ class Done:
     errors: str
 
 
-def run(service: str, words: Sequence[str], seconds: int, systemd: Systemd) -> Done:
+def run(service: str, words: Sequence[str], record: bool, seconds: int, systemd: Systemd) -> Done:
     """Run a console script of the service's release with arguments, for at most `seconds`.
+
+    With `record` its output is in the service's log, and all of it in `Done.output`.
 
     Raises `CommandError`, and `service_host.HostError` when the service is not deployed here.
     """
@@ -60,16 +65,19 @@ def run(service: str, words: Sequence[str], seconds: int, systemd: Systemd) -> D
     with _folder(RUNTIME / name) as folder:
         unit = UNITS / f"{name}.service"
         unit.parent.mkdir(parents=True, exist_ok=True)
-        unit.write_text(unit_text(service, own, words, folder, seconds), encoding="utf-8")
+        files = None if record else folder
+        unit.write_text(unit_text(service, own, words, files, seconds), encoding="utf-8")
         try:
-            return _run(unit.name, folder, systemd)
+            return _run(service, unit.name, files, systemd)
         finally:
             unit.unlink()
             systemd.reload()
 
 
-def unit_text(service: str, own: str, words: Sequence[str], folder: Path, seconds: int) -> str:
-    """Return the unit that runs the command, given the service's own unit and where the output goes.
+def unit_text(service: str, own: str, words: Sequence[str], folder: Path | None, seconds: int) -> str:
+    """Return the unit that runs the command, given the service's own unit.
+
+    The output goes to files in the folder, or without one to the service's log.
 
     Raises `CommandError` when the service's unit says no working directory.
     """
@@ -94,11 +102,16 @@ def unit_text(service: str, own: str, words: Sequence[str], folder: Path, second
             f"ExecStart={start}",
             f"Environment=PYTHONPATH={release}/site PYTHONSAFEPATH=1 PYTHONNOUSERSITE=1 PYTHONUNBUFFERED=1",
             *lines,
-            f"StandardOutput=file:{folder}/output",
-            f"StandardError=file:{folder}/errors",
+            *_output(service, folder),
             "",
         ]
     )
+
+
+def _output(service: str, folder: Path | None) -> list[str]:
+    if folder is not None:
+        return [f"StandardOutput=file:{folder}/output", f"StandardError=file:{folder}/errors"]
+    return [f"SyslogIdentifier={service}-command", "LogRateLimitIntervalSec=0"]
 
 
 def _quoted(word: str) -> str:
@@ -115,7 +128,7 @@ def _folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(path)
 
 
-def _run(unit: str, folder: Path, systemd: Systemd) -> Done:
+def _run(service: str, unit: str, folder: Path | None, systemd: Systemd) -> Done:
     systemd.reload()
     reason = ""
     try:
@@ -125,12 +138,26 @@ def _run(unit: str, folder: Path, systemd: Systemd) -> Done:
     seen = systemd.properties(unit, ["ExecMainStatus", "ExecMainCode", "Result"])
     systemd.forget_failures(unit)
     status = int(seen["ExecMainStatus"])
+    output = _logged(service, unit) if folder is None else _text(folder / "output")
+    errors = "" if folder is None else _text(folder / "errors")
     # CLD_EXITED: anything else is a signal, or no process at all.
     if reason and (seen["ExecMainCode"] != str(os.CLD_EXITED) or status >= FIRST_OF_SYSTEMD):
-        raise CommandError(
-            f"{unit} did not run to its end ({seen['Result']}): {_text(folder / 'errors') or reason}"
-        )
-    return Done(status, _text(folder / "output"), _text(folder / "errors"))
+        raise CommandError(f"{unit} did not run to its end ({seen['Result']}): {errors or output or reason}")
+    return Done(status, output, errors)
+
+
+def _logged(service: str, unit: str) -> str:
+    """Return what the unit's process has said to the service's log."""
+    journal = ["journalctl", "--no-pager", f"--namespace={service}"]
+    subprocess.run([*journal, "--sync"], capture_output=True, check=False, timeout=JOURNAL_SECONDS)
+    done = subprocess.run(
+        [*journal, "--quiet", "--output=cat", f"_SYSTEMD_UNIT={unit}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=JOURNAL_SECONDS,
+    )
+    return done.stdout
 
 
 def _text(path: Path) -> str:

@@ -18,7 +18,8 @@ module: service_command
 short_description: Run one command of a service on its host, as the service itself would
 description:
   - Runs a console script of the service's release with the user, environment, credentials, limits and sandbox of what
-    is deployed. What it prints is returned; what it logs is among that.
+    is deployed. What it prints and logs is returned, and of a command that changes something also kept in the
+    service's log.
 options:
   name:
     description: The service, or any other entry of the catalog.
@@ -56,7 +57,7 @@ stdout_lines:
   elements: str
   returned: success
 stderr_lines:
-  description: What it printed of errors, and what it logged there.
+  description: What it printed of errors; empty for a command that changes something, whose output is all in one.
   type: list
   elements: str
   returned: success
@@ -78,7 +79,9 @@ def main() -> None:
     if module.check_mode and not given["reads_only"]:
         module.exit_json(changed=True, stdout="", stderr="")
     try:
-        done = service_command.run(given["name"], given["command"], given["seconds"], Systemd())
+        done = service_command.run(
+            given["name"], given["command"], not given["reads_only"], given["seconds"], Systemd()
+        )
     except (service_command.CommandError, HostError, SystemdError) as error:
         module.fail_json(msg=str(error))
     if done.status:

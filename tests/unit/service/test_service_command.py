@@ -92,3 +92,9 @@ def test_one_host_is_asked_for_a_consumer_and_one_of_each_site_for_queues_of_sit
     }
     assert dead_letter_hosts(platform(), "a-events", hosts[1:]) == {"msk-app2": ["a-events"]}
     assert dead_letter_hosts(platform(), "b", hosts) == {}
+
+
+def test_what_a_change_says_goes_to_the_services_log():
+    text = unit_text("orders-events", OWN, ["orders", "x"], None, 60)
+    assert "Standard" not in text
+    assert "SyslogIdentifier=orders-events-command" in text
