@@ -25,8 +25,8 @@ class Attempt:
 
     @property
     def failed(self) -> bool:
-        """Whether a user saw a failure: no answer, a server's error, or a page or a file of it that is missing."""
-        if self.status is None or self.status >= 500:
+        """Whether a user saw a failure: no answer, or a refusal, as nobody asks for anything wrong."""
+        if self.status is None or self.status >= 400:
             return True
         return self.op in ("page", "asset") and self.status != 200
 

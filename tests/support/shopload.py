@@ -34,6 +34,7 @@ from typing import Any
 ATTEMPT_TIMEOUT = 5.0  # seconds a person's client waits for one answer
 GIVE_UP_AFTER = 40.0  # seconds until an operation is abandoned
 RETRY_PAUSE = 0.25
+TOKEN_SECONDS = 200.0  # access tokens live for 300
 PASSWORD = "correct horse battery staple"
 
 
@@ -150,23 +151,38 @@ def ms_since(started: float) -> float:
     return round((time.time() - started) * 1000, 1)
 
 
+class User:
+    """An account, and the header of who is logged in."""
+
+    def __init__(self, shop: Shop, email: str, edge: int) -> None:
+        self.shop, self.email = shop, email
+        self._headers = login(shop, email, edge)
+        self._since = time.monotonic()
+
+    def headers(self, edge: int) -> dict[str, str]:
+        """Return the header; log in again when the token is old."""
+        if time.monotonic() - self._since > TOKEN_SECONDS:
+            self._headers, self._since = login(self.shop, self.email, edge), time.monotonic()
+        return self._headers
+
+
 def login(shop: Shop, email: str, edge: int) -> dict[str, str]:
-    """Return the header of a logged-in user."""
+    """Return the header of a logged-in user. Raises Failed."""
     status, answer = shop.until_answered(
         "login", edge, "POST", "/users/login", {"email": email, "password": PASSWORD}
     )
     if status != 200:
-        raise SystemExit(f"login of {email}: {status} {answer}")
+        raise Failed(f"login of {email}: {status} {answer}")
     return {"Authorization": f"Bearer {answer['access_token']}"}
 
 
-def account(shop: Shop, email: str, edge: int) -> tuple[str, dict[str, str]]:
+def account(shop: Shop, email: str, edge: int) -> User:
     """Register (a repeat of an unknown answer may find the address taken: that is ours) and log in."""
     body = {"email": email, "password": PASSWORD, "name": "Load"}
     status, answer = shop.until_answered("register", edge, "POST", "/users/register", body)
     if status not in (201, 409):
         raise SystemExit(f"register {email}: {status} {answer}")
-    return email, login(shop, email, edge)
+    return User(shop, email, edge)
 
 
 def place_order(shop: Shop, number: int, key: str, product: Any, free: queue.SimpleQueue[Any]) -> None:
@@ -176,8 +192,9 @@ def place_order(shop: Shop, number: int, key: str, product: Any, free: queue.Sim
     except queue.Empty:
         shop.say(kind="gaveup", key=key, email=None, t=time.time(), why="no free account")
         return
-    email, headers = user
+    email = user.email
     try:
+        headers = user.headers(number)
         status, answer = shop.until_answered(
             "cart", number, "POST", "/cart", {"product_id": product, "quantity": 1}, headers
         )

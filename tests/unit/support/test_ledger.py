@@ -55,11 +55,12 @@ def write(op, t, ms, status=200):
     return {"kind": "attempt", "op": op, "edge": "e", "t": t, "ms": ms, "status": status}
 
 
-def test_failures_are_server_errors_and_missing_answers():
+def test_failures_are_refusals_and_missing_answers():
     seen = ledger(
         {"kind": "started", "t": 0.0},
-        {"kind": "attempt", "op": "read", "edge": "e", "t": 1.0, "ms": 1.0, "status": 404},
-        {"kind": "attempt", "op": "read", "edge": "e", "t": 2.0, "ms": 1.0, "status": 503},
+        {"kind": "attempt", "op": "read", "edge": "e", "t": 1.0, "ms": 1.0, "status": 303},
+        {"kind": "attempt", "op": "read", "edge": "e", "t": 2.0, "ms": 1.0, "status": 401},
+        {"kind": "attempt", "op": "read", "edge": "e", "t": 2.5, "ms": 1.0, "status": 503},
         {"kind": "attempt", "op": "read", "edge": "e", "t": 3.0, "ms": 1.0, "error": "timed out"},
     )
-    assert [a.t for a in seen.failures()] == [2.0, 3.0]
+    assert [a.t for a in seen.failures()] == [2.0, 2.5, 3.0]
