@@ -40,7 +40,7 @@ def test_stop_and_start_on_one_host(lab):
 
 
 @pytest.mark.parametrize(
-    ("service", "verb", "said"), [("nobody", "ps", "frontend, orders"), ("orders", "explode", "Verbs: ps")]
+    ("service", "verb", "said"), [("nobody", "ps", "digest, frontend"), ("orders", "explode", "Verbs: ps")]
 )
 def test_what_is_unknown_is_refused_with_what_there_is(service, verb, said):
     run = playbook("playbooks/service.yml", "-e", f"service={service}", "-e", f"verb={verb}")
