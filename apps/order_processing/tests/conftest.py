@@ -11,6 +11,7 @@ from order_processing.products import Products
 from order_processing.provider import Provider
 from order_processing.steps import Steps
 from products.samples import seed
+from products.settings import ProductsSettings
 from products.stock import Stock
 from support.apps import empty
 from support.postgres import Server
@@ -31,7 +32,7 @@ def provider(tmp_path: Path) -> Iterator[Payments]:
 @pytest.fixture
 def stock(products_database: Server, products_settings: dict[str, Any]) -> Iterator[tuple[Stock, str]]:
     """The stock, and where the products service is."""
-    settings = DatabaseSettings(**products_settings)
+    settings = ProductsSettings(**products_settings)
     seed(settings)
     application = products.application.create_app(settings)
     with served(application) as url:

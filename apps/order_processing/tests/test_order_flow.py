@@ -13,13 +13,13 @@ import products.application
 import pytest
 from orders.settings import OrdersSettings
 from products.samples import seed
+from products.settings import ProductsSettings
 from support.apps import Shopper, empty
 from support.processes import Workers
 from support.services import served
 from support.world import Payments, mailbox
 from tandem_common.events import EventData
 from tandem_common.events.model import write
-from tandem_common.settings import DatabaseSettings
 from tandem_common.tokens import Issuer
 
 ROOT = Path(__file__).parents[3]
@@ -147,7 +147,7 @@ def platform(
     public_pem,
     private_key,
 ):
-    products_told = DatabaseSettings(**products_settings)
+    products_told = ProductsSettings(**products_settings)
     seed(products_told)
     stock = dict(server.execute("select id, available from products", "products"))
     issuer = Issuer(private_key, issuer="tandem-users", audience="tandem-shop", lifetime_seconds=300)

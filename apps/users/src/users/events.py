@@ -20,7 +20,7 @@ class UserRegistered(EventData):
     version: ClassVar[int] = 1
 
     user_id: uuid.UUID
-    email: str
+    email: str = Field(min_length=1)
     name: str
     language: str = Field(description="Of mails: en or ru")
     created_at: AwareDatetime
