@@ -132,7 +132,8 @@ def unused(names: Iterable[str], managers: Managers, keep: int) -> list[Path]:
         paths += [path for path in sorted(folders) if path.name not in revisions]
     for owner in sorted(set(needed) - unknown):
         paths += service_releases.superfluous(owner, needed[owner], keep, service_releases.ROOT)
-    paths += _idle_controller(managers.systemd)
+    if not any(manifest.get("autoscale") for manifest in manifests.values()):
+        paths += _controller(managers.systemd)
     return [*paths, *_orphans(), *service_releases.leftovers(service_releases.ROOT)]
 
 
@@ -157,10 +158,8 @@ def _orphans() -> list[Path]:
     return [path for path in sorted(folders) if path.name not in owners]
 
 
-def _idle_controller(systemd: Systemd) -> list[Path]:
-    """Return the units of the host's autoscale when no service here needs it any more."""
-    if any(service_host.manifest(name).get("autoscale") for name in service_host.deployed()):
-        return []
+def _controller(systemd: Systemd) -> list[Path]:
+    """Return the units of the host's autoscale."""
     paths = [systemd.folder / f"tandem-autoscale.{kind}" for kind in ("timer", "service")]
     return [path for path in paths if path.exists()]
 
