@@ -34,6 +34,7 @@ lint: setup ## Check style and types
 	@mypy --package ansible_collections.tandem.platform.plugins
 	@cd roles/postgres/files && mypy --config-file $(CURDIR)/pyproject.toml stall_guard
 	@cd roles/service/files && mypy --config-file $(CURDIR)/pyproject.toml timer_runner
+	@cd roles/platform_exporter/files && mypy --config-file $(CURDIR)/pyproject.toml platform_exporter
 	@$(MAKE) --no-print-directory -C apps check
 	@ansible-lint
 
@@ -61,6 +62,10 @@ faults: setup ## Run every fault five times on the running lab and print a table
 .PHONY: bench
 bench: setup ## Measure deploys, second runs, the idle lab and how fast the shop answers; prints figures
 	@$(VENV)/python -m tests.bench
+
+.PHONY: status
+status: setup ## Show the platform of the lab on one screen; fails when something is wrong
+	@ansible-playbook playbooks/status.yml
 
 .PHONY: lab-down
 lab-down: setup ## Stop the lab; its disks stay for the next `make lab`

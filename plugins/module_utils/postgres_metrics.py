@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The role by which exporters look at the databases: what it may see, and the statements that let it.
 
-It has no password: hosts are known by their certificates, and the monitor's own host by its operating system's user. In a
-service's database it learns of the outbox only how many events wait and since when, by a function that runs as the database's
-owner (who may read the table anyway, so that nobody gains anything by changing it), and of leases who holds them.
+It has no password: hosts are known by their certificates, and the monitor's own host by its operating system's user.
+In a service's database it learns of the outbox only how many events wait and since when, by a function that runs as the
+database's owner (who may read the table anyway, so that nobody gains anything by changing it), and of leases who holds
+them.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ DEFINE = (
 STATE_SQL = """
 select coalesce((select p.prosrc = %(body)s and p.prosecdef and pg_get_userbyid(p.proowner) = %(owner)s
                    and has_function_privilege(%(role)s, p.oid, 'execute')
-                   and not exists (select from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) where grantee = 0)
+                   and not exists (select from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner)))
+                                   where grantee = 0)
                  from pg_proc p where p.oid = to_regprocedure('tandem.outbox_state()')), false),
        has_database_privilege(%(role)s, current_database(), 'connect'),
        coalesce(has_schema_privilege(%(role)s, to_regnamespace('tandem'), 'usage')
@@ -67,17 +69,17 @@ def inside_steps(ask: Ask, database: str, owner: str) -> list[Step]:
         granted = f"grant connect on database {name(database)} to {METRICS_ROLE}"
         steps.append(Step(f"role {METRICS_ROLE} may connect to {database}", (granted,)))
     if not function:
-        statements = (
+        defined = (
             DEFINE,
             f"alter function tandem.outbox_state() owner to {name(owner)}",
             "revoke all on function tandem.outbox_state() from public",
             f"grant execute on function tandem.outbox_state() to {METRICS_ROLE}",
         )
-        steps.append(Step(f"state of the outbox of {database}", statements))
+        steps.append(Step(f"state of the outbox of {database}", defined))
     if not leases:
-        statements = (
+        grants = (
             f"grant usage on schema tandem to {METRICS_ROLE}",
             f"grant select ({LEASE_COLUMNS}) on tandem.timer_runs to {METRICS_ROLE}",
         )
-        steps.append(Step(f"role {METRICS_ROLE} may see the leases in {database}", statements))
+        steps.append(Step(f"role {METRICS_ROLE} may see the leases in {database}", grants))
     return steps

@@ -17,7 +17,7 @@ from .views_service import local_services, metrics_socket
 
 DOOR_PORT = 7443
 ROUTER_ADDRESS, ROUTER_PORT = "127.0.0.1", 8080
-METRICS_PORT = 8405
+METRICS_PORT = STATISTICS_PORT = 8405  # of the host's address, and of loopback
 LISTENER_ADDRESS = "127.0.0.2"  # apart from the instances' own 127.0.0.1, which may have the same port
 
 

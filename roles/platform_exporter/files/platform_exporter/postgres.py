@@ -139,7 +139,7 @@ def stall_guard(connection: Connection) -> Iterator[Metric]:
 def databases(connections: dict[str, Connection]) -> Iterator[Metric]:
     """Return outboxes and leases; `connections` by service.
 
-    Raises psycopg2.Error after all databases were asked, if none of them answered.
+    Raises psycopg2.Error if one of them does not answer.
     """
     oldest = GaugeMetricFamily(
         "tandem_outbox_oldest_seconds", "Age of the oldest event that is not sent", labels=["service"]
