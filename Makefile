@@ -65,7 +65,7 @@ bench: setup ## Measure deploys, second runs, the idle lab and how fast the shop
 
 .PHONY: status
 status: setup ## Show the platform of the lab on one screen; fails when something is wrong
-	@ansible-playbook playbooks/status.yml
+	@ANSIBLE_CALLBACKS_ENABLED= ansible-playbook playbooks/status.yml
 
 .PHONY: lab-down
 lab-down: setup ## Stop the lab; its disks stay for the next `make lab`

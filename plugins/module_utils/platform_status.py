@@ -92,7 +92,9 @@ def certificates(folder: Path = TLS) -> dict[str, str]:
 
 def _ends(path: Path) -> str:
     command = ["openssl", "x509", "-in", str(path), "-noout", "-enddate", "-dateopt", "iso_8601"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=CALL_SECONDS)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=CALL_SECONDS)
+    if done.returncode != 0:
+        raise ValueError(f"{path} is no certificate: {done.stderr.strip()}")
     return done.stdout.strip().partition("=")[2]
 
 
@@ -132,11 +134,13 @@ def broker(node: str) -> dict[str, list[str]]:
     return {"members": sorted(cluster.members), "running": sorted(cluster.running)}
 
 
-def alerts(url: str) -> list[dict[str, str]]:
-    """Return what fires at an Alertmanager of this host and is neither silenced nor inhibited."""
+def alerts(url: str) -> list[dict[str, str]] | None:
+    """Return what fires at this host's Alertmanager and is neither silenced nor inhibited; None where none is."""
     if not url.startswith("https://"):
         raise ValueError(f"{url} is not https")
     certificate = TLS / "alertmanager"
+    if not certificate.exists():
+        return None
     context = ssl.create_default_context(cafile=str(TLS / "ca.pem"))
     context.load_cert_chain(certificate / "certificate.pem", certificate / "key.pem")
     opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context))

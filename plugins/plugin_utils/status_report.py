@@ -158,7 +158,7 @@ def _certificates(made: Report, found: Mapping[str, Status], now: datetime) -> N
         for name, text in told.items()
     ]
     if not ends:
-        made.say("certificates", "none")
+        made.say("certificates", "not known")
         return
     days, name, host = min(ends)
     made.say("certificates", f"the first of {len(ends)} ends in {days:.0f} days ({name} of {host})")
@@ -172,8 +172,9 @@ def _certificates(made: Report, found: Mapping[str, Status], now: datetime) -> N
 
 
 def _units(made: Report, found: Mapping[str, Status]) -> None:
-    failed = [f"{unit} on {host}" for host, told in _told(found, "failed_units") for unit in told]
-    made.say("failed units", ", ".join(failed) or "none")
+    told = list(_told(found, "failed_units"))
+    failed = [f"{unit} on {host}" for host, units in told for unit in units]
+    made.say("failed units", ", ".join(failed) or ("none" if told else "not known"))
     made.problems += [f"unit {unit} has failed" for unit in failed]
 
 

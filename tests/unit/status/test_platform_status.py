@@ -52,6 +52,13 @@ def test_certificates(tmp_path):
     assert end.endswith("Z")
 
 
+def test_what_is_no_certificate_is_an_error(tmp_path):
+    (tmp_path / "haproxy").mkdir()
+    (tmp_path / "haproxy" / "certificate.pem").write_text("nothing")
+    with pytest.raises(ValueError, match="no certificate"):
+        platform_status.certificates(tmp_path)
+
+
 def test_failed_units(tmp_path, monkeypatch):
     (tmp_path / "systemctl").write_text(
         "#!/bin/sh\necho 'b.service loaded failed failed B'\necho 'a.timer x y'\n"
@@ -59,6 +66,9 @@ def test_failed_units(tmp_path, monkeypatch):
     (tmp_path / "systemctl").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert platform_units.failed_units() == ["a.timer", "b.service"]
+    (tmp_path / "systemctl").write_text("#!/bin/sh\necho 'no bus' >&2\nexit 1\n")
+    with pytest.raises(OSError, match="no bus"):
+        platform_units.failed_units()
 
 
 def test_alerts_are_told_in_short():
@@ -75,3 +85,8 @@ def test_alerts_are_told_in_short():
 def test_an_alertmanager_without_tls_is_refused():
     with pytest.raises(ValueError, match="not https"):
         platform_status.alerts("http://a")
+
+
+def test_a_host_without_an_alertmanager_says_nothing(monkeypatch, tmp_path):
+    monkeypatch.setattr(platform_status, "TLS", tmp_path)
+    assert platform_status.alerts("https://a:9093") is None

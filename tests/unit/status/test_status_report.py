@@ -66,7 +66,7 @@ outboxes      the oldest event waits 0.4 s (orders), 3 in all
 broker        3 of 3 nodes run, with a quorum
 services                  msk      spb
               orders      2/2      2/2
-              users       1/1         
+              users       1/1
 certificates  the first of 2 ends in 365 days (haproxy of spb-app1)
 backups       none are set up
 failed units  none
