@@ -7,6 +7,8 @@ import stat
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 from sqlalchemy import text
+from structlog.testing import CapturingLogger
+from tandem_common import exposing
 from tandem_common.database import Database, after_commit
 from tandem_common.exposing import expose, process_registry
 from tandem_common.settings import DatabaseSettings, ServiceSettings
@@ -64,10 +66,12 @@ def test_the_socket_of_a_process_that_was_killed_is_replaced(place):
     assert registry.get_sample_value("own_total") == 0
 
 
-def test_a_socket_that_can_not_be_made_stops_nothing(tmp_path, capsys):
+def test_a_socket_that_can_not_be_made_stops_nothing(tmp_path, monkeypatch):
+    log = CapturingLogger()
+    monkeypatch.setattr(exposing, "log", log)
     registry = process_registry(ServiceSettings(metrics_socket=str(tmp_path / "missing" / "1.sock")))
     assert registry.get_sample_value("process_open_fds") > 0
-    assert "metrics are not shown" in "".join(capsys.readouterr())
+    assert [call.args for call in log.calls] == [("metrics are not shown",)]
 
 
 def test_without_a_socket_nothing_is_served(tmp_path):

@@ -1,7 +1,7 @@
 """Facts that need more rights than the exporter has, handed over as small public files.
 
-A helper unit of the right user writes a number to a file once a minute; the exporter reads it. So the exporter needs
-neither the keeper's state nor the broker's cookie, and the helpers listen to nobody.
+A helper unit of the right user writes a number to a file every minute or two; the exporter reads it. So the exporter
+needs neither the keeper's state nor the broker's cookie, and the helpers listen to nobody.
 
 ``python3 -m platform_exporter.facts NAME FILE [ARGUMENT…]`` is a helper.
 """
