@@ -46,17 +46,66 @@ select coalesce((select p.prosrc = %(body)s and p.prosecdef and pg_get_userbyid(
 """
 
 
-def role_steps(ask: Ask, *, reads_all: bool = False) -> list[Step]:
-    """Have the role; `reads_all`: on the monitor, which has nothing but the cluster's state."""
-    steps = []
-    if not ask("select 1 from pg_roles where rolname = %s", (METRICS_ROLE,)):
-        made = f"create role {METRICS_ROLE} login connection limit {CONNECTIONS}"
-        steps.append(Step(f"role {METRICS_ROLE}", (made,)))
-    if reads_all and not ask(
-        "select 1 where pg_has_role(to_regrole(%s), 'pg_read_all_data', 'usage')", (METRICS_ROLE,)
-    ):
-        granted = f"grant pg_read_all_data to {METRICS_ROLE}"
-        steps.append(Step(f"role {METRICS_ROLE} may read", (granted,)))
+# On the monitor; as its superuser, whose tables nobody else can replace. The role gets no use of pg_auto_failover's own
+# schema, in which everybody may call functions that change the cluster.
+NODES_BODY = """
+begin
+  return query select n.nodename, n.reportedstate::text, n.goalstate::text, n.health, n.replicationquorum
+    from pgautofailover.node n where n.formationid = 'default' order by n.nodeid;
+end
+"""
+MARKER_BODY = """
+begin
+  if to_regclass('stall_guard.degraded') is null then
+    return;
+  end if;
+  return query execute
+    'select extract(epoch from clock_timestamp() - since)::float8 from stall_guard.degraded where formation = $1'
+    using 'default';
+end
+"""
+MONITOR_FUNCTIONS = {
+    "cluster_state": (
+        "table (node text, reported text, assigned text, healthy integer, quorum boolean)",
+        NODES_BODY,
+    ),
+    "guard_marker_seconds": ("setof float8", MARKER_BODY),
+}
+MONITOR_SQL = """
+select coalesce((select p.prosrc = %(body)s and p.prosecdef and has_function_privilege(%(role)s, p.oid, 'execute')
+                   and has_schema_privilege(%(role)s, 'tandem', 'usage')
+                   and not exists (select from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner)))
+                                   where grantee = 0)
+                 from pg_proc p where p.oid = to_regprocedure(%(function)s)), false)
+"""
+
+
+def role_steps(ask: Ask) -> list[Step]:
+    """Have the role, which may log in and nothing else."""
+    if ask("select 1 from pg_roles where rolname = %s", (METRICS_ROLE,)):
+        return []
+    made = f"create role {METRICS_ROLE} login connection limit {CONNECTIONS}"
+    return [Step(f"role {METRICS_ROLE}", (made,))]
+
+
+def monitor_steps(ask: Ask) -> list[Step]:
+    """Have the role on the monitor, where it may see the nodes and the marker of the stall guard."""
+    role = role_steps(ask)
+    steps = list(role)
+    for function, (returns, body) in MONITOR_FUNCTIONS.items():
+        asked = {"role": METRICS_ROLE, "body": body, "function": f"tandem.{function}()"}
+        # A role that does not exist yet can't be asked about.
+        if not role and ask(MONITOR_SQL, asked)[0][0]:  # type: ignore[arg-type]
+            continue
+        statements = (
+            "create schema if not exists tandem",
+            f"grant usage on schema tandem to {METRICS_ROLE}",
+            f"create or replace function tandem.{function}() returns {returns} language plpgsql stable security definer"
+            f" set search_path = pg_catalog, pg_temp as $tandem${body}$tandem$",
+            f"revoke all on function tandem.{function}() from public",
+            f"grant execute on function tandem.{function}() to {METRICS_ROLE}",
+        )
+        steps.append(Step(f"function {function} for {METRICS_ROLE}", statements))
     return steps
 
 

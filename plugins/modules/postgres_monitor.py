@@ -51,7 +51,7 @@ def main() -> None:
 
     try:
         connection = host.connect(host.local_dsn(module.params["port"], "pg_auto_failover"))
-        steps = postgres_metrics.role_steps(query, reads_all=True)
+        steps = postgres_metrics.monitor_steps(query)
         undefined = not postgres_failover.defined(query)
         changed = undefined or bool(steps)
         if undefined and not module.check_mode:

@@ -148,10 +148,12 @@ def test_the_exporter_beside_the_monitor_reads_the_clusters_state(on: Callable[[
     host = on(MONITOR)
     host.check_output("getent passwd platform-exporter >/dev/null || useradd --system platform-exporter")
     words = 'cd / && runuser -u {} -- psql -X -At -p 5431 -d pg_auto_failover -U tandem_metrics -c "{}"'
-    nodes = host.run(words.format("platform-exporter", "select count(*) from pgautofailover.node"))
+    nodes = host.run(words.format("platform-exporter", "select count(*) from tandem.cluster_state()"))
     assert nodes.stdout.strip() == "2"
     denied = "select pgautofailover.set_node_candidate_priority('default', 'm-pg-msk', 0)"
-    assert host.run(words.format("platform-exporter", denied)).rc != 0
+    assert "permission denied" in host.run(words.format("platform-exporter", denied)).stderr
+    marker = host.run(words.format("platform-exporter", "select * from tandem.guard_marker_seconds()"))
+    assert (marker.rc, marker.stdout) == (0, "")
     assert host.run(words.format("nobody", "select 1")).rc != 0
 
 

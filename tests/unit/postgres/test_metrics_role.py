@@ -19,11 +19,21 @@ def test_a_fresh_cluster_gets_the_role_without_a_password():
     assert step.statements == ("create role tandem_metrics login connection limit 10",)
 
 
-def test_only_on_the_monitor_it_reads_all():
-    assert metrics.role_steps(server([(1,)])) == []
-    assert metrics.role_steps(server([(1,)], [(1,)]), reads_all=True) == []
-    (step,) = metrics.role_steps(server([(1,)], []), reads_all=True)
-    assert step.statements == ("grant pg_read_all_data to tandem_metrics",)
+def test_a_fresh_monitor_gets_the_role_and_what_it_may_see():
+    role, nodes, marker = metrics.monitor_steps(server([]))
+    assert role.what == "role tandem_metrics"
+    for step, function in ((nodes, "cluster_state"), (marker, "guard_marker_seconds")):
+        assert step.statements[-2:] == (
+            f"revoke all on function tandem.{function}() from public",
+            f"grant execute on function tandem.{function}() to tandem_metrics",
+        )
+        assert "schema pgautofailover" not in "; ".join(step.statements), "its functions change the cluster"
+
+
+def test_a_monitor_as_wanted_is_left_alone_and_each_difference_is_one_step():
+    assert metrics.monitor_steps(server([(1,)], [(True,)], [(True,)])) == []
+    (step,) = metrics.monitor_steps(server([(1,)], [(True,)], [(False,)]))
+    assert "guard_marker_seconds" in step.what
 
 
 def test_a_database_as_wanted_is_left_alone():

@@ -17,13 +17,8 @@ KEEP_SECONDS = 600.0
 """A connection is made anew now and then, so that it finds the node that leads."""
 GUARD_UNIT = "tandem-stall-guard.service"
 
-NODES = """
-select nodename, reportedstate::text, goalstate::text, health, replicationquorum
-  from pgautofailover.node where formationid = 'default' order by nodeid"""
-MARKERS = "select to_regclass('stall_guard.degraded') is not null"
-MARKER = """
-select extract(epoch from clock_timestamp() - since)::float8
-  from stall_guard.degraded where formation = 'default'"""
+NODES = "select node, reported, assigned, healthy, quorum from tandem.cluster_state()"
+MARKER = "select * from tandem.guard_marker_seconds()"
 OUTBOX = "select entries, oldest_seconds from tandem.outbox_state()"
 LEASES = """
 select job, host, extract(epoch from expires_at - clock_timestamp())::float8
@@ -119,8 +114,7 @@ def stall_guard(connection: Connection) -> Iterator[Metric]:
     unit = shown([GUARD_UNIT])[GUARD_UNIT]
     active.add_metric([], unit["ActiveState"] == "active")
     yield active
-    ((known,),) = connection.ask(MARKERS)[0:1]
-    rows = connection.ask(MARKER)[0] if known[0] else []
+    (rows,) = connection.ask(MARKER)
     marker = GaugeMetricFamily(
         "tandem_stall_guard_marker", "1 while the primary goes on without its standby, which must not lead"
     )
