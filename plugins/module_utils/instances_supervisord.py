@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import shutil
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -336,8 +335,6 @@ class Supervisord:
             self.systemd.call("stop", "--", unit)
             self.systemd.call("disable", "--quiet", "--", unit)
             (self.systemd.folder / unit).unlink()
-            # The unit leaves it there, with the folder of metrics that the next revision uses.
-            shutil.rmtree(socket_path(service, revision).parent, ignore_errors=True)
         if idle:
             self.systemd.reload()
             self.systemd.forget_failures(*(unit_name(service, revision) for revision in idle))
