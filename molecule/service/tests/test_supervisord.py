@@ -100,7 +100,7 @@ class TestAsDeployed:
 
         def written():
             found = host.run(f"runuser -u nobody -- cat {path}")
-            return found.rc == 0 and json.loads(found.stdout) or {}
+            return (found.rc == 0 and json.loads(found.stdout)) or {}
 
         wait_for(lambda: set(written()) == {"watched@1", "watched@2"}, 15, "no states are written")
         for name, state in written().items():
