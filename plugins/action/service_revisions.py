@@ -99,7 +99,8 @@ class ActionModule(ActionBase):
         self._add_programs(services, entries)
         modules = Path(__file__).parents[1] / "module_utils"
         for section, listed in autoscaling.program_entries(services, modules, LIBRARY).items():
-            entries[section] += listed
+            # The library's folder may be there for other programs already.
+            entries[section] += [entry for entry in listed if entry not in entries[section]]
         return entries, expected
 
     def _add_programs(self, services: list[dict[str, Any]], entries: dict[str, list[Any]]) -> None:
