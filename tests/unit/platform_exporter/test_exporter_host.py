@@ -2,7 +2,10 @@
 
 import datetime
 import json
+import socket
 import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from cryptography import x509
@@ -156,6 +159,40 @@ route_users,msk-app1,0,DRAIN,
 
 def test_drained_instances():
     assert host.drained(CSV) == {"users": 1}
+
+
+def test_without_haproxy_only_the_drained_are_not_known(places, systemd, values, unused_tcp_port):
+    manifest(places, "users")
+    found = values(host.services(places, unused_tcp_port))
+    assert ("tandem_service_instances", "users", "running") in found
+    assert ("tandem_service_instances", "users", "drained") not in found
+
+
+@pytest.fixture
+def unused_tcp_port():
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        # Bound, and nobody listens: connections are refused.
+        yield held.getsockname()[1]
+
+
+def test_haproxys_statistics_are_asked(places, systemd, values):
+    class Statistics(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200 if self.path == "/;csv;norefresh" else 404)
+            self.end_headers()
+            self.wfile.write(CSV.encode())
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Statistics)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    manifest(places, "users", instances=2)
+    found = values(host.services(places, server.server_port))
+    server.shutdown()
+    server.server_close()
+    assert found["tandem_service_instances", "users", "drained"] == 1
 
 
 def test_timers(places, values):

@@ -21,7 +21,6 @@ HTTP_SECONDS = 5
 RELEASE = re.compile(r"/releases/([0-9a-f]+)/")
 SUPERVISORD = re.compile(r"@supervisord-([0-9a-f]+)\.service$")
 UNIT_PROPERTIES = ("Id", "ActiveState", "MainPID")
-STATES = ("wanted", "running", "drained")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,20 +153,32 @@ def ask_door(port: int) -> dict[str, int]:
     return drained(text)
 
 
+def door_drained(port: int) -> dict[str, int] | None:
+    """Return the drained instances by service; None while HAProxy, which is watched by itself, does not answer."""
+    if not port:
+        return {}
+    try:
+        return ask_door(port)
+    except (OSError, http.client.HTTPException):
+        return None
+
+
 def services(places: Places, door: int) -> Iterable[Metric]:
     """Return instances and releases of all services; `door`: port of HAProxy's statistics, 0 without a door."""
     found = manifests(places)
     units = shown(instance_units(places, found))
     supervised = list(programs(places, units))
-    out = ask_door(door) if door else {}
+    out = door_drained(door)
     instances = GaugeMetricFamily(
         "tandem_service_instances", "Instances of a service on this host", labels=["service", "state"]
     )
     releases = GaugeMetricFamily("tandem_release_info", "A release that runs", labels=["service", "release"])
     for service, manifest in found.items():
         pids = running_pids(service, units, supervised)
-        counts = (wanted(manifest), len(pids), out.get(service, 0))
-        for state, count in zip(STATES, counts, strict=True) if not manifest.get("timer") else ():
+        counts = {"wanted": wanted(manifest), "running": len(pids)}
+        if out is not None:
+            counts["drained"] = out.get(service, 0)
+        for state, count in counts.items() if not manifest.get("timer") else ():
             instances.add_metric([service, state], count)
         running = {release for pid in pids if (release := release_of(pid, places))}
         for release in sorted(running) or [manifest["release"]]:
