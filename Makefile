@@ -36,6 +36,7 @@ lint: setup ## Check style and types
 	@mypy --package ansible_collections.tandem.platform.plugins
 	@cd roles/postgres/files && mypy --config-file $(CURDIR)/pyproject.toml stall_guard
 	@cd roles/service/files && mypy --config-file $(CURDIR)/pyproject.toml timer_runner
+	@cd roles/platform_exporter/files && mypy --config-file $(CURDIR)/pyproject.toml platform_exporter
 	@$(MAKE) --no-print-directory -C apps check
 	@ansible-lint
 
@@ -71,6 +72,10 @@ bench: setup ## Measure deploys, second runs, the idle lab and how fast the shop
 .PHONY: bench-broker
 bench-broker: setup ## Measure on the running lab for how long the broker takes no messages under each fault (half an hour)
 	@$(VENV)/python -m tests.bench.broker
+
+.PHONY: status
+status: setup ## Show the platform of the lab on one screen; fails when something is wrong
+	@ANSIBLE_CALLBACKS_ENABLED= ansible-playbook playbooks/status.yml
 
 .PHONY: lab-down
 lab-down: setup ## Stop the lab; its disks stay for the next `make lab`

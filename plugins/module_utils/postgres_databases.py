@@ -17,6 +17,7 @@ OWNER_CONNECTIONS = 5  # migrations, and a human
 SYSTEM_DATABASES = ("postgres", "template0", "template1")
 HEALTH_ROLE = "pgautofailover_monitor"
 GUARD_ROLE = "tandem_guard"
+METRICS_ROLE = "tandem_metrics"
 
 
 @dataclass(frozen=True)
@@ -230,14 +231,15 @@ def script_plan(
 LEFT_SQL = """
 select d.datname, pg_size_pretty(pg_database_size(d.oid)), pg_get_userbyid(d.datdba),
        array(select r.rolname::text from aclexplode(d.datacl) a join pg_roles r on r.oid = a.grantee
-             where a.privilege_type = 'CONNECT' and r.oid <> d.datdba and not r.rolsuper order by 1)
+             where a.privilege_type = 'CONNECT' and r.oid <> d.datdba and not r.rolsuper
+               and r.rolname <> %s order by 1)
 from pg_database d where not d.datistemplate and d.datname <> 'postgres' and d.datname <> all(%s) order by 1"""
 
 
 def left_over(ask: Ask, wanted: Sequence[str]) -> list[dict[str, str]]:
     """Databases that no catalog entry has any more, each with the command that would remove it."""
     found = []
-    for database, size, owner, others in ask(LEFT_SQL, (list(wanted),)):
+    for database, size, owner, others in ask(LEFT_SQL, (METRICS_ROLE, list(wanted))):
         roles = [owner, *others] if owner != "postgres" else list(others)
         words = [f'-c "drop database \\"{database}\\""'] + [f'-c "drop role \\"{role}\\""' for role in roles]
         command = "sudo -u postgres psql -p 5432 " + " ".join(words)

@@ -18,6 +18,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.tandem.platform.plugins.module_utils import postgres_databases as plans
 from ansible_collections.tandem.platform.plugins.module_utils import postgres_host as host
+from ansible_collections.tandem.platform.plugins.module_utils import postgres_metrics
 from ansible_collections.tandem.platform.plugins.module_utils.postgres_node import WRITABLE_SQL
 from ansible_collections.tandem.platform.plugins.module_utils.postgres_timers import timer_steps
 
@@ -32,6 +33,7 @@ description:
   - Init scripts run once, as the owner, each in one transaction with the note that it ran (schema C(tandem)).
   - Each database also has the tables in which hosts agree whose turn a timer is; the runtime role may use them.
   - Nothing is ever removed. Databases that are not listed are reported with the command that would remove them.
+  - Each database also shows the role of exporters how long its outbox is and who holds its leases, and nothing else.
   - Also has the stall guard's role, and takes what it can from the monitor's health check role.
 options:
   databases:
@@ -122,6 +124,7 @@ class Databases:
     def have_all(self) -> None:
         """Roles of the cluster, then each database with its roles."""
         self.apply(self.connection, plans.cluster_steps(self.ask))
+        self.apply(self.connection, postgres_metrics.role_steps(self.ask))
         for database in self.wanted:
             self.have(database)
 
@@ -152,6 +155,8 @@ class Databases:
 
             self.apply(inside, plans.inside_steps(ask, database, owner, runtime))
             self.apply(inside, timer_steps(ask, database, runtime))
+            if self.exists("select 1 from pg_roles where rolname = %s", plans.METRICS_ROLE):
+                self.apply(inside, postgres_metrics.inside_steps(ask, database, owner))
             self.run_scripts(inside, database, owner, wanted.get("init") or [])
         finally:
             inside.close()

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.tandem.platform.plugins.module_utils import postgres_failover
+from ansible_collections.tandem.platform.plugins.module_utils import postgres_failover, postgres_metrics
 from ansible_collections.tandem.platform.plugins.module_utils import postgres_host as host
 
 DOCUMENTATION = r"""
@@ -21,6 +21,7 @@ short_description: Have the platform's own function in the database of the Postg
 description:
   - Defines C(tandem.fail_over), by which a failover is requested without a race between the request and the reports of
     the nodes, which in pg_auto_failover 2.2 can lose writes.
+  - Has the role by which the host's exporter reads the cluster's state.
 options:
   port:
     description: The monitor's port on this host.
@@ -50,9 +51,14 @@ def main() -> None:
 
     try:
         connection = host.connect(host.local_dsn(module.params["port"], "pg_auto_failover"))
-        changed = not postgres_failover.defined(query)
-        if changed and not module.check_mode:
+        steps = postgres_metrics.monitor_steps(query)
+        undefined = not postgres_failover.defined(query)
+        changed = undefined or bool(steps)
+        if undefined and not module.check_mode:
             postgres_failover.define(query)
+        for statement in (sql for step in steps for sql in step.statements):
+            if not module.check_mode:
+                query(statement, ())
     except host.HostError as error:
         if module.check_mode:
             module.exit_json(changed=True, msg="The monitor does not run yet.")

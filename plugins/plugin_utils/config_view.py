@@ -26,7 +26,7 @@ PLATFORM_VIEWS = {
     "smoke": "smoke_paths",
     "notices": "notices",
 }
-HOST_VIEWS = ("etc_hosts", "certificates", "services", "haproxy", "nginx")
+HOST_VIEWS = ("etc_hosts", "certificates", "services", "haproxy", "nginx", "exporter")
 
 
 def config_view(platform: Mapping[str, Any], view: str = ALL, host: str = "") -> dict[str, Any]:

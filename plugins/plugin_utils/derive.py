@@ -27,6 +27,7 @@ from .settings import HOST_VARIABLES, PREFIX, Platform, read_platform
 from .timeout_profiles import Profile
 from .timeouts import choose
 from .views_edge import haproxy_view, nginx_view, smoke_paths
+from .views_exporter import exporter_view
 from .views_gateway import api_clients
 from .views_host import certificates_view, edge_certificate_view, etc_hosts_view, host_view
 from .views_postgres import postgres_view
@@ -114,6 +115,7 @@ def _views(
                 "services": service_views(host, catalog, inventory, platform, profile),
                 "haproxy": haproxy_view(host, catalog, inventory, platform.gateway),
                 "nginx": nginx_view(host, platform, catalog),
+                "exporter": exporter_view(host, catalog, inventory, profile.client),
             }
             for name, host in inventory.hosts.items()
         },

@@ -25,6 +25,7 @@ PROCESS_NAMES = frozenset(
             "CREDENTIALS_DIRECTORY",
             "INSTANCE",
             "LEASE_TOKEN",
+            "METRICS_SOCKET",
             "NOTIFY_SOCKET",
             "PORT",
             "SCHEDULED_AT",

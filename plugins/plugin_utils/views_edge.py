@@ -13,10 +13,11 @@ from .services import Catalog
 from .settings import Platform
 from .views_gateway import gateway_view
 from .views_postgres import own_site_first
-from .views_service import local_services
+from .views_service import local_services, metrics_socket
 
 DOOR_PORT = 7443
 ROUTER_ADDRESS, ROUTER_PORT = "127.0.0.1", 8080
+METRICS_PORT = STATISTICS_PORT = 8405  # of the host's address, and of loopback
 LISTENER_ADDRESS = "127.0.0.2"  # apart from the instances' own 127.0.0.1, which may have the same port
 
 
@@ -26,6 +27,31 @@ def haproxy_view(host: Host, catalog: Catalog, inventory: Inventory, gateway: Ga
         "router": _router(host, catalog, inventory, gateway) if host.has("edge") else None,
         "door": _door(host, catalog, inventory) if host.has("app") else None,
         "listeners": _listeners(host, catalog, inventory) if host.has("app") else [],
+        "metrics": metrics_view(host, catalog, inventory) if host.has("edge", "app") else None,
+    }
+
+
+def metrics_view(host: Host, catalog: Catalog, inventory: Inventory) -> dict[str, Any] | None:
+    """Return where scrapers read metrics of HAProxy and of a host's instances; null when nobody scrapes."""
+    scrapers = [observer.name for observer in inventory.of("obs")]
+    if not scrapers:
+        return None
+    local = local_services(host, catalog, inventory) if host.has("app") else []
+    return {
+        "address": host.address,
+        "port": METRICS_PORT,
+        "scrapers": scrapers,
+        "instances": [
+            {
+                "name": f"{name}-{number}",
+                "path": f"/service/{name}/{number}",
+                "instance_port": service.port + number - 1 if service.port is not None else None,
+                "socket": metrics_socket(name, str(number)) if service.port is None else None,
+            }
+            for name in local
+            if (service := catalog.services[name]).schedule is None
+            for number in range(1, service.instances + 1)
+        ],
     }
 
 

@@ -29,6 +29,8 @@ def postgres_view(catalog: Catalog, inventory: Inventory, platform: Platform) ->
     return {
         "monitor": _server(inventory.of("witness")[0], MONITOR_PORT),
         "nodes": [_server(host, NODE_PORT) for host in inventory.of("data")],
+        # Whose exporters may see outboxes and leases.
+        "observers": [{"host": host.name, "address": host.address} for host in inventory.of("obs")],
         "networks": {name: list(site.networks) for name, site in platform.sites.items()},
         "databases": [
             _database(name, catalog, inventory, platform.project_dir)

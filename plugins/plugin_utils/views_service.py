@@ -22,6 +22,11 @@ from .views_valkey import valkey_environment, valkey_secrets
 LOOPBACK = "127.0.0.1"
 
 
+def metrics_socket(service: str, number: str) -> str:
+    """Return where an instance without a port shows its metrics, below /run/tandem-metrics."""
+    return f"{service}/{number}.sock"
+
+
 def local_services(host: Host, catalog: Catalog, inventory: Inventory) -> list[str]:
     """Return the services that run on a host, in start order."""
     return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socketserver
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -48,4 +49,12 @@ class Server(ThreadingHTTPServer):
         """Say nothing: HAProxy's checks don't wait for the body."""
 
 
+class Worker(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """An instance without a port; it has a Unix socket."""
+
+    daemon_threads = True
+
+
+if sys.argv[1].startswith("/"):
+    Worker(sys.argv[1], Instance).serve_forever()
 Server(("127.0.0.1", int(sys.argv[1])), Instance).serve_forever()

@@ -34,6 +34,7 @@ def test_nothing_listens_on_the_wildcard(sudo: Any) -> None:
     lines = [line.split() for line in sudo.check_output("ss -Hltnp").splitlines() if '"haproxy"' in line]
     assert sorted(line[3] for line in lines) == [
         f"{ADDRESS}:7443",
+        f"{ADDRESS}:8405",
         "127.0.0.1:8080",
         "127.0.0.1:8405",
         "127.0.0.2:5000",

@@ -118,6 +118,45 @@ def test_roles_of_the_cluster_are_refused_to_others(on: Callable[[str], Any], us
     assert "no pg_hba.conf entry" in refused.stderr
 
 
+def metrics(host: Any, statement: str, node: str = "m-pg-spb", database: str = "greetings") -> Any:
+    """Ask a node as the role of exporters does."""
+    target = f"host={ADDRESSES[node]} dbname={database} user=tandem_metrics {VERIFIED}"
+    return host.run(f"psql -X -At '{target} connect_timeout=3' -c {json.dumps(statement)}")
+
+
+def test_an_observer_sees_outbox_and_leases_and_nothing_else(on: Callable[[str], Any]) -> None:
+    observer = on(MONITOR)
+    assert metrics(observer, "select * from tandem.outbox_state()").stdout == ""
+    assert metrics(observer, "select job, token, host, expires_at from tandem.timer_runs").rc == 0
+    for statement in (
+        "select * from greetings",
+        "select * from tandem.init_scripts",
+        "select moment from tandem.timer_runs",
+        "select rolpassword from pg_authid",
+    ):
+        assert "permission denied" in metrics(observer, statement).stderr, statement
+    assert "no pg_hba.conf entry" in metrics(observer, "select 1", database="postgres").stderr
+
+
+def test_another_host_is_no_observer(on: Callable[[str], Any]) -> None:
+    refused = metrics(on("m-pg-msk"), "select 1")
+    assert refused.rc != 0
+    assert "no pg_hba.conf entry" in refused.stderr
+
+
+def test_the_exporter_beside_the_monitor_reads_the_clusters_state(on: Callable[[str], Any]) -> None:
+    host = on(MONITOR)
+    host.check_output("getent passwd platform-exporter >/dev/null || useradd --system platform-exporter")
+    words = 'cd / && runuser -u {} -- psql -X -At -p 5431 -d pg_auto_failover -U tandem_metrics -c "{}"'
+    nodes = host.run(words.format("platform-exporter", "select count(*) from tandem.cluster_state()"))
+    assert nodes.stdout.strip() == "2"
+    denied = "select pgautofailover.set_node_candidate_priority('default', 'm-pg-msk', 0)"
+    assert "permission denied" in host.run(words.format("platform-exporter", denied)).stderr
+    marker = host.run(words.format("platform-exporter", "select * from tandem.guard_marker_seconds()"))
+    assert (marker.rc, marker.stdout) == (0, "")
+    assert host.run(words.format("nobody", "select 1")).rc != 0
+
+
 def test_a_connection_without_tls_is_refused(on: Callable[[str], Any]) -> None:
     refused = connect(
         on("m-pg-msk"), f"host={ADDRESSES['m-pg-spb']} dbname=greetings user=greetings sslmode=disable"

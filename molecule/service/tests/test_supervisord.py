@@ -96,6 +96,27 @@ class TestAsDeployed:
             assert (found["INSTANCE"], found["PORT"]) == (number, port)
             assert found["TANDEM_REVISION"] == revision("watched", host)
 
+    def test_states_are_for_everybody_on_the_host(self, host):
+        path = f"/run/tandem-metrics/watched/programs-{revision('watched', host)}.json"
+
+        def written():
+            found = host.run(f"runuser -u nobody -- cat {path}")
+            return (found.rc == 0 and json.loads(found.stdout)) or {}
+
+        wait_for(lambda: set(written()) == {"watched@1", "watched@2"}, 15, "no states are written")
+        for name, state in written().items():
+            assert state == {"state": "RUNNING", "pid": int(pid("watched", name[-1], host))}
+        folder = host.file("/run/tandem-metrics/watched")
+        assert (folder.user, folder.mode) == ("svc-watched", 0o711)
+
+    def test_a_worker_is_told_where_to_show_its_metrics(self, host):
+        found = variables(host, pid("errand", "1", host))
+        assert found["METRICS_SOCKET"] == "/run/tandem-metrics/errand/1.sock"
+        assert environment(host, "worker@1")["METRICS_SOCKET"] == "/run/tandem-metrics/worker/1.sock"
+        folder = host.file("/run/tandem-metrics/worker")
+        assert (folder.user, folder.mode) == ("svc-worker", 0o711)
+        assert "METRICS_SOCKET" not in variables(host, pid("watched", "1", host))
+
     def test_secrets_and_control_are_only_for_the_services_user(self, host):
         folder = f"/run/credentials/{unit('watched', host)}"
         socket = f"/run/tandem-watched-{revision('watched', host)}/supervisor.sock"

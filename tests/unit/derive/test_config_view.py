@@ -9,7 +9,7 @@ def test_all_views_of_all_hosts(case):
     assert set(shown) == {
         *("catalog", "hosts", "sites", "postgres", "rabbitmq", "valkey", "timeouts", "apps", "smoke"),
         "notices",
-        *("etc_hosts", "certificates", "services", "haproxy", "nginx"),
+        *("etc_hosts", "certificates", "services", "haproxy", "nginx", "exporter"),
     }
     assert set(shown["nginx"]) == set(case.hosts)
 
@@ -20,7 +20,7 @@ def test_one_view_of_all_hosts(case):
 
 def test_one_host_has_only_what_is_its_own(case):
     shown = config_view(case.platform_views, host="wit1")
-    assert set(shown) == {"etc_hosts", "certificates", "services", "haproxy", "nginx"}
+    assert set(shown) == {"etc_hosts", "certificates", "services", "haproxy", "nginx", "exporter"}
     assert list(shown["certificates"]) == ["wit1"]
 
 

@@ -24,7 +24,14 @@ def test_top_level_keys(case):
     assert {"hosts", "views", "postgres", "timeouts", "services", "apps", "warnings"} <= set(
         case.platform_views
     )
-    assert set(view(case, "wit1")) == {"etc_hosts", "certificates", "services", "haproxy", "nginx"}
+    assert set(view(case, "wit1")) == {
+        "etc_hosts",
+        "certificates",
+        "services",
+        "haproxy",
+        "nginx",
+        "exporter",
+    }
 
 
 def test_hosts(case):
@@ -341,6 +348,42 @@ def test_door(case):
             "callers": ["msk-edge1", "spb-edge1"],
         },
     ]
+
+
+def test_without_observers_nothing_shows_metrics(case):
+    assert view(case, "msk-app1")["haproxy"]["metrics"] is None
+    assert view(case, "msk-app1")["exporter"] is None
+
+
+def test_exporters(case):
+    case.groups["obs"] = ["wit1"]
+    witness, app = view(case, "wit1")["exporter"], view(case, "msk-app1")["exporter"]
+    assert app == {
+        "address": "10.1.0.21",
+        "scrapers": ["wit1"],
+        "door_port": 8405,
+        "monitor_port": 0,
+        "postgres_node": False,
+        "rabbitmq_node": False,
+        "databases": {},
+    }
+    assert (witness["door_port"], witness["monitor_port"], witness["rabbitmq_node"]) == (0, 5431, True)
+    assert view(case, "spb-data1")["exporter"]["postgres_node"] is True
+    assert "dbname=users" in witness["databases"]["users"]
+    assert not set(witness["databases"]["users"].replace("=", " ").split()) & {"user", "sslmode", "password"}
+    assert case.platform_views["postgres"]["observers"] == [{"host": "wit1", "address": "10.3.0.11"}]
+
+
+def test_metrics_of_instances(case):
+    case.groups["obs"] = ["wit1"]
+    metrics = view(case, "msk-app1")["haproxy"]["metrics"]
+    assert (metrics["address"], metrics["port"]) == ("10.1.0.21", 8405)
+    assert metrics["scrapers"] == ["wit1"]
+    found = {row["path"]: (row["instance_port"], row["socket"]) for row in metrics["instances"]}
+    assert found["/service/users/1"] == (5000, None)
+    assert found["/service/users/2"] == (5001, None)
+    assert view(case, "msk-edge1")["haproxy"]["metrics"]["instances"] == []
+    assert view(case, "msk-data1")["haproxy"]["metrics"] is None
 
 
 def test_callers_without_routes_are_only_the_callers_hosts(case):

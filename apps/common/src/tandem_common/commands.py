@@ -2,14 +2,16 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from prometheus_client.registry import Collector
 from pydantic import ValidationError
 
 from tandem_common import logs
 from tandem_common.events import Handlers, dead_letters, queue_length, run_consumer, run_relay
 from tandem_common.events.consumer import WrongConfiguration
+from tandem_common.exposing import process_registry
 from tandem_common.problems import ProblemError
 from tandem_common.settings import BrokerSettings, DatabaseSettings
 
@@ -44,12 +46,14 @@ def run(
     *,
     outbox: bool = False,
     handlers: Handlers | Callable[[BrokerSettings], Handlers] | None = None,
+    metrics: Sequence[Collector] = (),
 ) -> int:
     """Parse the command line and run the command; the result is the exit status.
 
     A service with an outbox has the command `relay`; one with handlers of events has `consume` and `dead-letters`.
+    `metrics` are the service's own, which its consumer shows.
     """
-    commands = {**_commands(package, outbox, handlers), **(more or {})}
+    commands = {**_commands(package, outbox, handlers, metrics), **(more or {})}
     parser = argparse.ArgumentParser(prog=package)
     chosen = parser.add_subparsers(dest="command", required=True)
     for name, command in commands.items():
@@ -70,7 +74,10 @@ def run(
 
 
 def _commands(
-    package: str, outbox: bool, handlers: Handlers | Callable[[BrokerSettings], Handlers] | None
+    package: str,
+    outbox: bool,
+    handlers: Handlers | Callable[[BrokerSettings], Handlers] | None,
+    metrics: Sequence[Collector],
 ) -> dict[str, Command]:
     """What the shared package does for this service."""
     commands = {
@@ -81,12 +88,18 @@ def _commands(
     }
     if outbox:
         commands["relay"] = Command(
-            "send the outbox's events to the broker, until SIGTERM", run_relay, settings=BrokerSettings
+            "send the outbox's events to the broker, until SIGTERM",
+            lambda settings: run_relay(settings, registry=process_registry(settings)),
+            settings=BrokerSettings,
         )
     if handlers is not None:
         commands["consume"] = Command(
             "handle events, until SIGTERM",
-            lambda settings: run_consumer(settings, handlers(settings) if callable(handlers) else handlers),
+            lambda settings: run_consumer(
+                settings,
+                handlers(settings) if callable(handlers) else handlers,
+                registry=process_registry(settings, metrics),
+            ),
             settings=BrokerSettings,
         )
         commands["queue-length"] = Command(

@@ -29,14 +29,18 @@ from sqlalchemy.pool import NullPool, QueuePool
 from tandem_common import deadlines
 from tandem_common.limits import Limiter
 from tandem_common.nodes import Nodes
+from tandem_common.pool_metrics import PoolMetrics
 from tandem_common.problems import OutcomeUnknown, Unavailable
 from tandem_common.settings import DatabaseSettings
 
 log = structlog.get_logger(__name__)
 _random = secrets.SystemRandom()
+_AFTER = "after_commit"
 T = TypeVar("T")
 Work = Callable[[Session], T]
 
+PRIMARY, NEAR = "primary", "near"
+"""Names of the pools in metrics."""
 POOL_WAIT_SECONDS = 1.0
 ATTEMPT_SECONDS = 1.5
 """How long a read waits for one node before it asks another (a fresh read: any node instead of the primary)."""
@@ -80,11 +84,17 @@ def make_durable(session: Session) -> None:
     session.execute(select(func.pg_logical_emit_message(True, "tandem", "durable")))
 
 
+def after_commit(session: Session, work: Callable[[], None]) -> None:
+    """Have `work` done once this transaction has certainly been committed; never when its outcome is unknown."""
+    session.info.setdefault(_AFTER, []).append(work)
+
+
 class Database:
     """Engines for the primary and for the nearest node, of one process."""
 
     def __init__(self, settings: DatabaseSettings, registry: CollectorRegistry | None = None) -> None:
         deadlines.install()
+        registry = registry or CollectorRegistry()
         self.closed = False
         self._settings = settings
         near = max(1, settings.database_pool // 2)
@@ -104,8 +114,11 @@ class Database:
             "database_transactions",
             "Units of work by outcome",
             ["outcome"],
-            registry=registry or CollectorRegistry(),
+            registry=registry,
         )
+        self._pools = PoolMetrics(registry)
+        self._pools.watch(self._primary, PRIMARY)
+        self._pools.watch(self._near, NEAR)
 
     def transaction(self, work: Work[T], *, wait: float | None = None) -> T:
         """Run `work` in one transaction on the primary and commit it.
@@ -196,8 +209,13 @@ class Database:
             pause = min(0.5, pause * 2 + _random.uniform(0.02, 0.05))
 
     def _once(self, work: Work[T], end: float) -> T:
-        with deadlines.until(end), self._primary.connect() as connection, connection.begin() as transaction:
-            result = _run(work, connection)
+        with (
+            deadlines.until(end),
+            self._pools.connection(self._primary, PRIMARY) as connection,
+            connection.begin() as transaction,
+        ):
+            after: list[Callable[[], None]] = []
+            result = _run(work, connection, after)
             driver = _driver(connection)
             if driver.info.transaction_status != extensions.TRANSACTION_STATUS_INTRANS:
                 raise RuntimeError("the unit of work went on after a failed statement")
@@ -209,11 +227,13 @@ class Database:
                 raise OutcomeUnknown
         self._outcomes.labels("committed").inc()
         self._primary_failed_at = None
+        for call in after:
+            call()
         return result
 
-    @staticmethod
-    def _read_once(engine: Engine, work: Work[T], end: float) -> T:
-        with deadlines.until(end), engine.connect() as connection:
+    def _read_once(self, engine: Engine, work: Work[T], end: float) -> T:
+        name = PRIMARY if engine is self._primary else NEAR
+        with deadlines.until(end), self._pools.connection(engine, name) as connection:
             # A read needs no transaction around it: one round trip instead of three.
             driver = _driver(connection)
             driver.autocommit = True
@@ -228,8 +248,9 @@ def _soon(end: float) -> float:
     return min(end, time.monotonic() + ATTEMPT_SECONDS)
 
 
-def _run(work: Work[T], connection: Connection) -> T:
+def _run(work: Work[T], connection: Connection, after: list[Callable[[], None]] | None = None) -> T:
     with Session(bind=connection, expire_on_commit=False, join_transaction_mode="rollback_only") as session:
+        session.info[_AFTER] = [] if after is None else after
         result = work(session)
         session.flush()
         return result

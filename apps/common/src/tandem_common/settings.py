@@ -19,6 +19,8 @@ class ServiceSettings(BaseSettings):
     platform: str = "local"
     tandem_release: str = ""
     """Which release runs, as the platform names it."""
+    metrics_socket: str | None = None
+    """Where a process without a port shows its metrics: path of a Unix socket."""
     log_level: str = Field(default="info", pattern=r"(?i)^(debug|info|warning|error|critical)$")
 
     @classmethod

@@ -12,6 +12,7 @@ from orders.cancelling import Cancelling
 from orders.carts import Carts
 from orders.checkout import Checkout
 from orders.history import History
+from orders.metrics import METRICS
 from orders.products import Products
 from orders.settings import OrdersSettings
 
@@ -24,6 +25,8 @@ def create_app(settings: OrdersSettings | None = None) -> Flask:
     keys = read_public_keys(settings.jwt_public.get_secret_value())
     verifier = Verifier(keys, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
     metrics = Metrics()
+    for counter in METRICS:
+        metrics.registry.register(counter)
     database = Database(settings, metrics.registry)
     products = Products(Service("products", settings.products_url))
     api = views.build(

@@ -12,6 +12,7 @@ from tandem_common.database import Database, make_durable
 from tandem_common.events import publish
 from tandem_common.problems import Conflict, NotFound
 
+from orders import metrics
 from orders.checkout import announce
 from orders.events import OrderCancelled
 from orders.models import CANCELLED, Order
@@ -45,6 +46,7 @@ def _cancel(session: Session, user_id: uuid.UUID, order_id: uuid.UUID) -> Order:
             currency=order.currency,
         )
         publish(session, event, subject=str(order.id))
+        metrics.count(session, CANCELLED)
     elif order.status != CANCELLED:
         raise Conflict(
             "too-late", "Too late", f"The order is {order.status}.", extra={"order_status": order.status}

@@ -21,6 +21,7 @@ from tandem_common.events import publish
 from tandem_common.problems import Conflict, InvalidInput, ProblemError
 from tandem_common.tokens import Claims
 
+from orders import metrics
 from orders.carts import items_of
 from orders.events import OrderCreated
 from orders.models import PENDING, PLACED, CartItem, Order, OrderItem
@@ -153,6 +154,7 @@ def _insert(session: Session, request: Request, cart: Cart, reservation: Reserva
         raise RuntimeError("an order that was just inserted is not there")
     if made:
         publish(session, OrderCreated.of(order), subject=str(order.id))
+        metrics.count(session, PLACED)
     else:
         announce(session, order)
         make_durable(session)

@@ -12,6 +12,7 @@ from tandem_common.settings import DatabaseSettings
 from orders import carts
 from orders.checkout import announce
 from orders.events import HANDLERS
+from orders.metrics import METRICS
 from orders.models import Order
 
 log = structlog.get_logger(__name__)
@@ -27,7 +28,7 @@ def main() -> int:
         "settle": Command("send what the release before events has placed on its way", settle),
         "expire": Command("empty carts that nobody used for thirty days", expire),
     }
-    return run("orders", commands, outbox=True, handlers=HANDLERS)
+    return run("orders", commands, outbox=True, handlers=HANDLERS, metrics=METRICS)
 
 
 def settle(settings: DatabaseSettings) -> None:

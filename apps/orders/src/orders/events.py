@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from tandem_common.events import Event, EventData, Handler, Reject
 
+from orders import metrics
 from orders.models import PACKED, PAID, REJECTED, SHIPPED, Order
 from orders.states import after
 
@@ -97,10 +98,11 @@ def _move(session: Session, data: Told, status: str) -> Order | None:
     order = session.scalars(select(Order).where(Order.id == data.order_id).with_for_update()).one_or_none()
     if order is None:
         raise Reject(f"there is no order {data.order_id}")
-    moved = after(order.status, status)
-    if moved == order.status:
+    before = order.status
+    order.status = after(before, status)
+    if order.status == before:
         return None
-    order.status = moved
+    metrics.moved(session, order, before)
     return order
 
 
