@@ -21,7 +21,10 @@ def rules_of(path):
 
 ALERTS = {rule["alert"]: rule for path in RULES for rule in rules_of(path) if "alert" in rule}
 CHECKS = [
-    check for path in TESTS for test in yaml.safe_load(path.read_text())["tests"] for check in test["alert_rule_test"]
+    check
+    for path in TESTS
+    for test in yaml.safe_load(path.read_text())["tests"]
+    for check in test["alert_rule_test"]
 ]
 
 each_alert = pytest.mark.parametrize("name", sorted(ALERTS))
