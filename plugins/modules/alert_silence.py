@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -22,7 +23,8 @@ description:
     alerts, and those of the whole platform, still reach people.
   - Runs on a host that the Alertmanagers let in, with a certificate of that host. The first one that answers is enough.
   - Without an answer nothing is silenced and the task does not fail, because monitoring that is down must not keep
-    anybody from deploying; it warns, and C(silenced) is false.
+    anybody from deploying; it warns, and C(silenced) is false. Without the certificate there is no Alertmanager
+    yet, and nothing to warn of.
   - A silence is no state of a host, so the task never counts as a change.
 options:
   servers:
@@ -107,7 +109,7 @@ def main() -> None:
     present = wanted["state"] == "present"
     if present and not 0 < wanted["seconds"] <= alert_silences.LONGEST_S:
         module.fail_json(msg=f"seconds is {wanted['seconds']}: write 1 to {alert_silences.LONGEST_S}")
-    if module.check_mode:
+    if module.check_mode or not Path(wanted["certificate"]).exists():
         module.exit_json(changed=False, silenced=False, ids=[])
     try:
         client = alert_silences.Client(
