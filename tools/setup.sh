@@ -49,3 +49,16 @@ if ! cmp -s requirements.lock "$stamp"; then
   .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
   cp requirements.lock "$stamp"
 fi
+
+# Only one program of Debian's Prometheus is needed here, to test the alert rules; the package would start a server.
+promtool=.cache/promtool
+if ! command -v promtool >/dev/null && ! [ -x "$promtool/usr/bin/promtool" ]; then
+  say "Fetching promtool"
+  fetched=$(mktemp -d)
+  trap 'rm -rf "${guard:-}" "$fetched"' EXIT
+  # A package of its own since Debian 13.
+  package=$(apt-cache show promtool >/dev/null 2>&1 && echo promtool || echo prometheus)
+  (cd "$fetched" && apt-get download -qq "$package")
+  mkdir -p "$promtool"
+  dpkg-deb --fsys-tarfile "$fetched"/*.deb | tar -x -C "$promtool" ./usr/bin/promtool
+fi

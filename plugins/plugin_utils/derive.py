@@ -26,6 +26,7 @@ from .services import Catalog, read_catalog
 from .settings import HOST_VARIABLES, PREFIX, Platform, read_platform
 from .timeout_profiles import Profile
 from .timeouts import choose
+from .views_alerts import alerts_view
 from .views_edge import haproxy_view, nginx_view, smoke_paths
 from .views_exporter import exporter_view
 from .views_gateway import api_clients
@@ -122,6 +123,7 @@ def _views(
         "postgres": postgres_view(catalog, inventory, platform),
         "rabbitmq": rabbitmq_view(catalog, inventory, platform, profile),
         "valkey": valkey_view(catalog, inventory),
+        "alerts": alerts_view(inventory, platform),
         "timeouts": profile.model_dump(),
         "services": {name: service.model_dump() for name, service in catalog.services.items()},
         "apps": apps_view(catalog, platform),

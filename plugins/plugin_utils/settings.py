@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from . import names
+from .alerts import Alerts, check_alerts
 from .gateway import Gateway
 from .problems import Report, counted, listing, shown
 from .project_files import ProjectFiles, absolute
@@ -151,6 +152,7 @@ class Platform(Strict):
     rabbitmq: Annotated[RabbitmqSettings, Field(default_factory=RabbitmqSettings)]
     edge_certificate: EdgeCertificate | None = None
     gateway: Annotated[Gateway, Field(default_factory=Gateway)]
+    alerts: Annotated[Alerts, Field(default_factory=Alerts)]
     apt_repositories: Annotated[list[Any], Field(default_factory=list)]
 
     @property
@@ -175,6 +177,7 @@ def read_platform(variables: Mapping[str, Any], files: ProjectFiles, report: Rep
         return None
     _check_sites(platform, report)
     _check_edge_certificate(platform, files, report)
+    check_alerts(platform.alerts, platform.project_dir, files, report)
     return platform
 
 

@@ -8,7 +8,7 @@ def test_all_views_of_all_hosts(case):
     shown = config_view(case.platform_views)
     assert set(shown) == {
         *("catalog", "hosts", "sites", "postgres", "rabbitmq", "valkey", "timeouts", "apps", "smoke"),
-        "notices",
+        *("alerts", "notices"),
         *("etc_hosts", "certificates", "services", "haproxy", "nginx", "exporter"),
     }
     assert set(shown["nginx"]) == set(case.hosts)

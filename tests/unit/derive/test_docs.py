@@ -4,6 +4,7 @@ import re
 
 import pytest
 from ansible_collections.tandem.platform.plugins.plugin_utils import (
+    alerts,
     autoscaling,
     catalog,
     events,
@@ -20,6 +21,7 @@ MODELS = [
     *(catalog.Service, catalog.Database, catalog.Limits, catalog.Logging, catalog.Secret),
     *(gateway.Gateway, gateway.TokenSettings, gateway.RateLimits, gateway.Rate),
     *(settings.Site, settings.PostgresSettings, settings.RabbitmqSettings, settings.EdgeCertificate),
+    *(alerts.Alerts, alerts.Email, alerts.Hook, alerts.Objectives),
     *(timeout_profiles.PostgresTimeouts, timeout_profiles.ClientTimeouts, timeout_profiles.HaproxyTimeouts),
     *(timeout_profiles.RabbitmqTimeouts, events.Consumption, autoscaling.Autoscale),
 ]
