@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 WIDTH = 24
@@ -75,7 +75,11 @@ class Link:
 
 @dataclass(frozen=True)
 class Panel:
-    """A panel. ``empty`` says why it may rightly show nothing; without it, nothing is a fault."""
+    """A panel.
+
+    ``empty`` says why it may rightly show nothing; without it, nothing is a fault. ``filled``: only for want of
+    requests, or because of what a person chose; with everything chosen, under load, nothing is a fault all the same.
+    """
 
     title: str
     description: str
@@ -92,10 +96,12 @@ class Panel:
     hidden: tuple[str, ...] = ()
     repeat: str | None = None
     empty: str | None = None
+    filled: bool = False
 
-    def with_links(self, *links: Link) -> Panel:
-        """The panel with these links."""
-        return replace(self, links=(*self.links, *links))
+    @property
+    def may_be_empty(self) -> bool:
+        """Whether it may show nothing even with everything chosen, under load."""
+        return self.empty is not None and not self.filled
 
 
 @dataclass(frozen=True)

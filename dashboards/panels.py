@@ -24,6 +24,7 @@ class Options(TypedDict, total=False):
     most: float | None
     repeat: str | None
     empty: str | None
+    filled: bool
 
 
 def series(title: str, description: str, unit: str, *queries: Query, **options: Unpack[Options]) -> Panel:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from grafana_foundation_sdk.builders import common as common_builders
 from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.builders import logs, loki, prometheus, stat, statetimeline, table, timeseries
+from grafana_foundation_sdk.cog import builder as cog
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import common, dashboard
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
@@ -76,8 +77,7 @@ def _panel(panel: Panel) -> Builder:
     built.title(panel.title).description(_description(panel)).unit(panel.unit)
     built.datasource(_reference(source))
     built.targets([_target(query, panel, index) for index, query in enumerate(panel.queries)])
-    built.links([panel_link(link) for link in panel.links if not link.labels])
-    built.data_links([data_link(link) for link in panel.links if link.labels])
+    _add_links(built, panel)
     if panel.empty:
         built.no_value(panel.empty)
     if panel.steps:
@@ -88,6 +88,17 @@ def _panel(panel: Panel) -> Builder:
     if panel.repeat:
         built.repeat(panel.repeat).repeat_direction("h")
     return built
+
+
+def _add_links(built: Builder, panel: Panel) -> None:
+    on_panel: list[cog.Builder[dashboard.DashboardLink]]
+    on_data: list[cog.Builder[dashboard.DashboardLink]]
+    on_panel = [panel_link(link) for link in panel.links if not link.labels]
+    on_data = [data_link(link) for link in panel.links if link.labels]
+    if on_panel:
+        built.links(on_panel)
+    if on_data:
+        built.data_links(on_data)
 
 
 def _description(panel: Panel) -> str:
@@ -160,6 +171,8 @@ def _states(_panel: Panel) -> statetimeline.Panel:
     return (
         statetimeline.Panel()
         .merge_values(True)
+        .line_width(0)
+        .fill_opacity(70)
         .show_value(common.VisibilityMode.AUTO)
         .color_scheme(builders.FieldColor().mode(dashboard.FieldColorModeId.THRESHOLDS))
     )

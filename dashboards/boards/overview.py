@@ -67,6 +67,22 @@ SIGNALS = Row(
     "Golden signals",
     (
         series(
+            "Error budget",
+            "How many times faster than allowed the objective for answers is used up: 1 uses exactly all of it.",
+            units.COUNT,
+            *(
+                Query(
+                    f"edge:errors:ratio_rate{window} / on () group_left () (1 - objective:availability:ratio)",
+                    f"over {window}",
+                )
+                for window in ("1h", "6h")
+            ),
+            width=24,
+            height=6,
+            steps=at_most(1, 14),
+            links=(names.TO_EDGE,),
+        ),
+        series(
             "Traffic",
             "Requests that the edges' NGINX takes, by datacenter.",
             units.REQUESTS_PER_SECOND,
@@ -204,12 +220,12 @@ GROUND = Row(
         ),
         table(
             "Alerts that fire",
-            "What Prometheus's rules say now, also what Alertmanager holds back. docs/runbooks says what to do.",
+            "What Prometheus's rules say now, also what Alertmanager holds back: docs/runbooks. The dead man's switch "
+            "always fires; when it doesn't, nobody would be told of anything.",
             units.NONE,
             Query('ALERTS{alertstate="firing"}'),
             hidden=("__name__", "alertstate", "Value", "job", "instance"),
             width=24,
-            empty="nothing is wrong",
         ),
     ),
 )

@@ -115,7 +115,7 @@ SAFE = Row(
             "For how long the stall guard has seen no progress.",
             units.SECONDS,
             Query("max(tandem_stall_guard_stalled_seconds)", "stalled"),
-            width=12,
+            width=24,
             height=6,
             empty="the guard tells it only while replication stands still",
         ),

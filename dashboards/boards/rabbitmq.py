@@ -5,7 +5,7 @@ from __future__ import annotations
 from dashboards import units
 from dashboards.boards import names
 from dashboards.model import Board, Query, Row, Word
-from dashboards.panels import DOWN, UP, at_most, series, stacked, stat, states
+from dashboards.panels import DOWN, UP, at_most, series, stacked, stat, states, table
 from dashboards.promql import within
 
 FINE = (Word(0, "no", "green"), Word(1, "yes", "red"))
@@ -43,6 +43,7 @@ NODES = Row(
             "Queues whose majority depends on it. Restart no node while another one's number is not 0.",
             units.COUNT,
             Query("max by (host) (tandem_rabbitmq_quorum_critical_queues)", "{{host}}"),
+            width=12,
             steps=at_most(1, 1),
         ),
         series(
@@ -53,6 +54,7 @@ NODES = Row(
                 "max by (host) (rabbitmq_process_resident_memory_bytes / rabbitmq_resident_memory_limit_bytes)",
                 "{{host}}",
             ),
+            width=12,
             most=1,
             steps=at_most(0.8, 1),
         ),
@@ -64,6 +66,7 @@ NODES = Row(
                 "min by (host) (rabbitmq_disk_space_available_bytes - rabbitmq_disk_space_available_limit_bytes)",
                 "{{host}}",
             ),
+            width=12,
         ),
         series(
             "Connections, channels, consumers",
@@ -72,6 +75,7 @@ NODES = Row(
             Query("sum(rabbitmq_connections)", "connections"),
             Query("sum(rabbitmq_channels)", "channels"),
             Query("sum(rabbitmq_consumers)", "consumers"),
+            width=12,
         ),
     ),
 )
@@ -79,6 +83,21 @@ NODES = Row(
 FLOW = Row(
     "Messages",
     (
+        series(
+            "Longest queues",
+            "Messages by queue, ready and in hand; the ten longest.",
+            units.COUNT,
+            Query("topk(10, queue:messages:max)", "{{queue}}"),
+            width=12,
+        ),
+        table(
+            "Dead letters that wait",
+            "Messages that could not be handled, by queue: docs/events.md says how to see, resend and drop them.",
+            units.COUNT,
+            Query('queue:messages:max{queue=~".+:dead"} > 0'),
+            hidden=("__name__",),
+            empty="no message waits for a person",
+        ),
         series(
             "Messages",
             "Taken from publishers, confirmed to them, given to consumers, acknowledged by them.",
@@ -165,8 +184,8 @@ EVENTS = Row(
             height=8,
         ),
         series(
-            "Dead letters",
-            "Messages that became dead letters, in 5 minutes: docs/events.md says how to see, resend and drop them.",
+            "New dead letters",
+            "Messages that became dead letters, in 5 minutes.",
             units.COUNT,
             Query(
                 'sum by (service, type) (increase(events_consumed_total{outcome="dead"}[5m]))',

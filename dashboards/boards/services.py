@@ -163,6 +163,7 @@ SATURATION = Row(
                 "{{region}} {{outcome}}",
             ),
             empty="the chosen services have no cache",
+            filled=True,
         ),
         series(
             "Errors of the site's cache",
@@ -182,6 +183,7 @@ SATURATION = Row(
             width=12,
             height=8,
             empty="the chosen services have no cache",
+            filled=True,
         ),
     ),
 )
@@ -199,6 +201,7 @@ EVENTS = Row(
             ),
             links=(names.TO_RABBITMQ,),
             empty="the chosen services handle no events, or had none since they started",
+            filled=True,
         ),
         series(
             "Time to handle one",
@@ -210,6 +213,7 @@ EVENTS = Row(
             ),
             links=(names.TO_RABBITMQ,),
             empty="the chosen services handle no events, or had none since they started",
+            filled=True,
         ),
         series(
             "Age when they come",
@@ -218,6 +222,7 @@ EVENTS = Row(
             Query(f"max by (service, type) (event_lag_seconds{{{THIS}}})", "{{service}} {{type}}"),
             links=(names.TO_RABBITMQ,),
             empty="the chosen services handle no events, or had none since they started",
+            filled=True,
         ),
     ),
 )
