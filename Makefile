@@ -6,6 +6,7 @@ export PATH := $(CURDIR)/$(VENV):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export MOLECULE_GLOB := molecule/*/molecule.yml
 ROLE ?=
+BOARDS ?=
 ROLES := $(notdir $(wildcard roles/*))
 PYTEST := $(VENV)/pytest
 
@@ -30,7 +31,7 @@ test: setup lint unit lab-test molecule e2e ## Run everything that protects what
 lint: setup ## Check style and types
 	@ruff check .
 	@ruff format --check .
-	@mypy lab tools tests/support tests/bench tests/tools
+	@mypy lab tools dashboards tests/support tests/bench tests/tools
 	@mypy --package ansible_collections.tandem.platform.plugins
 	@cd roles/postgres/files && mypy --config-file $(CURDIR)/pyproject.toml stall_guard
 	@cd roles/service/files && mypy --config-file $(CURDIR)/pyproject.toml timer_runner
@@ -61,6 +62,10 @@ faults: setup ## Run every fault five times on the running lab and print a table
 .PHONY: bench
 bench: setup ## Measure deploys, second runs, the idle lab and how fast the shop answers; prints figures
 	@$(VENV)/python -m tests.bench
+
+.PHONY: dashboards
+dashboards: setup ## Print every dashboard's panels with their present values in the lab; some of them with BOARDS="edge hosts"
+	@$(VENV)/python -m tests.support.panels_text $(BOARDS)
 
 .PHONY: lab-down
 lab-down: setup ## Stop the lab; its disks stay for the next `make lab`

@@ -176,7 +176,7 @@ GROUND = Row(
             "RabbitMQ: nodes",
             "Nodes that answer; two of three can take messages.",
             units.COUNT,
-            Query('sum(up{job="rabbitmq"})'),
+            Query('sum(min by (host) (up{job="rabbitmq"}))'),
             steps=at_least(2, 3),
             links=(names.TO_RABBITMQ,),
         ),

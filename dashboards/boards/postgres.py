@@ -145,7 +145,7 @@ WORK = Row(
         ),
         stacked(
             "Connections",
-            "By database and node. The pools' sum is checked against max_connections before a deployment.",
+            "By database and node.",
             units.COUNT,
             Query(
                 'sum by (host, datname) (pg_stat_database_numbackends{datname!=""}) > 0',
@@ -204,6 +204,17 @@ CLIENTS = Row(
     "As the services see it",
     (
         series(
+            "Connections used",
+            "Share of max_connections, by node. A deployment checks the sum of all pools against it.",
+            units.SHARE,
+            Query(
+                "sum by (host) (pg_stat_database_numbackends) / max by (host) (pg_settings_max_connections)",
+                "{{host}}",
+            ),
+            most=1,
+            steps=at_most(0.8, 0.95),
+        ),
+        series(
             "Time to get a connection",
             "95 of 100 waits are shorter. It grows when the pool is too small or the database is slow.",
             units.SECONDS,
@@ -211,7 +222,6 @@ CLIENTS = Row(
                 within(0.95, "database_pool_wait_seconds_bucket", "service"),
                 "{{service}}",
             ),
-            width=12,
             links=(names.THIS_SERVICE,),
         ),
         series(
@@ -219,7 +229,6 @@ CLIENTS = Row(
             "By service, all instances together.",
             units.COUNT,
             Query("sum by (service) (database_pool_checked_out)", "{{service}}"),
-            width=12,
             links=(names.THIS_SERVICE,),
         ),
     ),

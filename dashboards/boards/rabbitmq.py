@@ -16,7 +16,7 @@ NODES = Row(
         states(
             "Node answers",
             "Two of three are needed for every queue.",
-            Query('max by (host) (up{job="rabbitmq"})', "{{host}}"),
+            Query('min by (host) (up{job="rabbitmq"})', "{{host}}"),
             words=(DOWN, UP),
             links=(names.HOST_LOGS,),
         ),
