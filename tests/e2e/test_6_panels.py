@@ -10,8 +10,8 @@ from tests.support.observers import observers
 from tests.support.panels import ask_all, faults, variable_faults
 from tests.support.panels_text import describe
 
-LOAD_SECONDS = 150
-"""Ten scrapes, so that rates are known."""
+LOAD_SECONDS = 90
+"""Six scrapes, so that rates are known."""
 
 
 @pytest.fixture(scope="module")
