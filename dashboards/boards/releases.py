@@ -10,6 +10,7 @@ from dashboards.promql import error_share
 from dashboards.variables import SITE
 
 S = 'site=~"$site"'
+NO_RUN = "no timer has run since the deployment"
 
 WHAT = Row(
     "What runs",
@@ -116,6 +117,7 @@ TIMERS = Row(
             units.SECONDS,
             Query("time() - max by (timer) (tandem_timer_last_run_timestamp_seconds)"),
             width=8,
+            empty=NO_RUN,
         ),
         table(
             "Last result",
@@ -127,6 +129,7 @@ TIMERS = Row(
                 " == on (timer) group_left () max by (timer) (tandem_timer_last_run_timestamp_seconds)))"
             ),
             width=8,
+            empty=NO_RUN,
         ),
         table(
             "Duration of the last run",
@@ -134,6 +137,7 @@ TIMERS = Row(
             units.SECONDS,
             Query("max by (timer) (tandem_timer_last_duration_seconds)"),
             width=8,
+            empty=NO_RUN,
         ),
         table(
             "Leases",
