@@ -6,6 +6,7 @@ export PATH := $(CURDIR)/$(VENV):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export MOLECULE_GLOB := molecule/*/molecule.yml
 ROLE ?=
+BOARDS ?=
 ROLES := $(notdir $(wildcard roles/*))
 # Those whose tests show what the end-to-end tests can't; the others take part in `make molecule`.
 TEST_ROLES := haproxy nginx postgres service
@@ -32,7 +33,7 @@ test: setup lint unit lab-test molecule-test e2e ## Run what protects everything
 lint: setup ## Check style and types
 	@ruff check .
 	@ruff format --check .
-	@mypy lab tools tests/support tests/bench tests/tools
+	@mypy lab tools dashboards tests/support tests/bench tests/tools
 	@mypy --package ansible_collections.tandem.platform.plugins
 	@cd roles/postgres/files && mypy --config-file $(CURDIR)/pyproject.toml stall_guard
 	@cd roles/service/files && mypy --config-file $(CURDIR)/pyproject.toml timer_runner
@@ -76,6 +77,10 @@ bench-broker: setup ## Measure on the running lab for how long the broker takes 
 .PHONY: status
 status: setup ## Show the platform of the lab on one screen; fails when something is wrong
 	@ANSIBLE_CALLBACKS_ENABLED= ansible-playbook playbooks/status.yml
+
+.PHONY: dashboards
+dashboards: setup ## Print every dashboard's panels with their present values in the lab; some of them with BOARDS="edge hosts"
+	@$(VENV)/python -m tests.support.panels_text $(BOARDS)
 
 .PHONY: lab-down
 lab-down: setup ## Stop the lab; its disks stay for the next `make lab`

@@ -1,0 +1,1 @@
+"""The platform's dashboards, written in Python and rendered to the JSON that Grafana provisions."""
