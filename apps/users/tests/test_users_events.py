@@ -68,9 +68,7 @@ def register(client, language=None):
 
 def test_the_language_is_the_one_that_is_named(client, outbox):
     """The shop's pages name it; the browser's may be another."""
-    answer = client.post(
-        "/users/register", json={**ANN, "language": "ru"}, headers={"Accept-Language": "en"}
-    )
+    answer = client.post("/users/register", json={**ANN, "language": "ru"}, headers={"Accept-Language": "en"})
     assert answer.status_code == 201, answer.text
     ((_, data),) = wait_for(outbox, "user.registered")
     assert data["language"] == "ru"

@@ -37,7 +37,8 @@ class Registration(Input):
     password: str = Field(min_length=8, max_length=MAX_PASSWORD)
     name: Name
     language: Literal["en", "ru"] | None = Field(
-        default=None, description="In which to write to the account's owner; without it, as Accept-Language says"
+        default=None,
+        description="In which to write to the account's owner; without it, as Accept-Language says",
     )
 
 
