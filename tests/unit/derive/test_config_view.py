@@ -7,8 +7,8 @@ from ansible_collections.tandem.platform.plugins.plugin_utils.config_view import
 def test_all_views_of_all_hosts(case):
     shown = config_view(case.platform_views)
     assert set(shown) == {
-        *("catalog", "hosts", "sites", "postgres", "rabbitmq", "valkey", "timeouts", "apps", "smoke"),
-        "notices",
+        *("catalog", "hosts", "sites", "postgres", "rabbitmq", "valkey", "logs", "timeouts", "apps"),
+        *("smoke", "notices"),
         *("etc_hosts", "certificates", "services", "haproxy", "nginx"),
     }
     assert set(shown["nginx"]) == set(case.hosts)
