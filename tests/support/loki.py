@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +73,22 @@ class Loki:
         alone = [line for line in own if "request_id" not in line.labels]
         return sorted([*joined, *alone], key=lambda line: line.time)
 
+    def everything(self, query: str = '{host=~".+"}', seconds: float = 3600) -> Iterator[Line]:
+        """All lines of the last `seconds`, oldest first, page by page."""
+        parameters = self._range(query, seconds, MOST)
+        seen: set[str] = set()
+        while True:
+            result = self._ask("query_range", parameters)
+            # The last moment of a page may go on in the next one, which therefore begins with it.
+            page = [(line, _identity(line)) for line in parse_lines(result)]
+            yield from (line for line, identity in page if identity not in seen)
+            if len(page) < MOST:
+                return
+            last = max(moment for stream in result for moment, *_ in stream["values"])
+            if last == parameters["start"]:
+                raise LokiError(f"{MOST} lines or more have the time {last}")
+            parameters["start"], seen = last, {identity for _, identity in page}
+
     @staticmethod
     def _range(query: str, seconds: float, limit: int) -> dict[str, str]:
         now = time.time()
@@ -90,6 +106,10 @@ class Loki:
             raise LokiError(f"{self.host}: {parameters}: {done.stdout}{done.stderr}")
         answer = json.loads(done.stdout)
         return answer["data"] if what == "series" else answer["data"]["result"]
+
+
+def _identity(line: Line) -> str:
+    return json.dumps([line.time, sorted(line.labels.items()), line.text])
 
 
 def parse_lines(result: list[dict[str, Any]]) -> list[Line]:

@@ -82,6 +82,22 @@ def test_lines_of_an_order_and_of_its_requests():
     assert asked(lab.commands[1][1])["query"] == '{host=~".+"} | request_id =~ `r1|r2`'
 
 
+def test_everything_page_by_page(monkeypatch):
+    monkeypatch.setattr("tests.support.loki.MOST", 3)
+    pages = [
+        streams(stream({"a": "1"}, ("1000", "x"), ("2000", "y")), stream({"a": "2"}, ("2000", "z"))),
+        streams(stream({"a": "1"}, ("2000", "y")), stream({"a": "2"}, ("2000", "z"), ("2000", "w"))),
+        streams(stream({"a": "1"}, ("2000", "y")), stream({"a": "2"}, ("3000", "v"))),
+    ]
+    with pytest.raises(LokiError, match="have the time 2000"):
+        list(Loki(FakeLab(*pages), "h").everything())
+    pages[1] = streams(stream({"a": "1"}, ("2000", "y")), stream({"a": "2"}, ("2000", "z"), ("3000", "w")))
+    pages[2] = streams(stream({"a": "2"}, ("3000", "w"), ("3000", "v")))
+    lab = FakeLab(*pages)
+    assert [line.text for line in Loki(lab, "h").everything()] == ["x", "y", "z", "w", "v"]
+    assert [asked(command)["start"] for _, command in lab.commands[1:]] == ["2000", "3000"]
+
+
 def test_an_order_without_lines():
     lab = FakeLab(streams())
     assert Loki(lab, "h").of_order("o") == []
