@@ -174,6 +174,16 @@ def test_the_level_of_rabbitmqs_lines(host: Any) -> None:
     assert (entry["labels"]["service"], entry["labels"]["level"]) == ("rabbitmq", "error")
 
 
+def test_lines_of_haproxy_have_the_user_of_the_token(host: Any) -> None:
+    text = mark()
+    line = json.dumps({"request_id": text, "api_client": "", "subject": "u-9", "status": 200})
+    said(host, f"printf '%s\\n' '{line}' >/tmp/lines")
+    said(host, "systemd-run --unit=haproxy --wait --quiet /bin/cat /tmp/lines")
+    entry = one(host, text)
+    assert entry["labels"] == {"site": "msk", "host": "m-promtail", "service": "haproxy", "level": "info"}
+    assert entry["metadata"] == {"request_id": text, "user_id": "u-9"}
+
+
 def test_what_systemd_says_of_an_instance_is_the_services(host: Any) -> None:
     service_says(host, "orders", "nothing")
     wait(
