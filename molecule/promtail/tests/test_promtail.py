@@ -195,17 +195,38 @@ def test_what_systemd_says_of_an_instance_is_the_services(host: Any) -> None:
     )
 
 
+def nginx_logs(host: Any, name: str, line: str) -> None:
+    """A line in one of NGINX's files, which its user and the group adm can read."""
+    log = f"/var/log/nginx/{name}.log"
+    said(host, f"touch {log} && chgrp adm {log} && chmod 640 {log}")
+    said(host, f"cat >>{log} <<'END'\n{line}\nEND")
+
+
 def test_lines_of_nginx(host: Any) -> None:
-    text = mark()
-    access = json.dumps({"time": "t", "request_id": "r-2", "host": "shop", "path": f"/{text}", "status": 200})
-    said(
-        host,
-        "touch /var/log/nginx/access.log && chgrp adm /var/log/nginx/access.log && chmod 640 /var/log/nginx/access.log",
-    )
-    said(host, f"printf '%s\\n' '{access}' >>/var/log/nginx/access.log")
+    """Their time is that of the request, however late they come."""
+    text, moment = mark(), int(time.time()) - 600
+    when = said(host, f"date --iso-8601=seconds -d @{moment}")
+    access = {"time": when, "request_id": "r-2", "host": "shop", "path": f"/{text}", "status": 200}
+    nginx_logs(host, "access", json.dumps(access))
     entry = one(host, text)
     assert entry["labels"] == {"site": "msk", "host": "m-promtail", "service": "nginx", "level": "info"}
     assert entry["metadata"] == {"request_id": "r-2"}
+    assert entry["time"] == moment * 10**9
+
+
+@pytest.mark.parametrize(
+    ("word", "level"), [("warn", "warning"), ("error", "error"), ("crit", "critical"), ("notice", "info")]
+)
+def test_lines_of_nginxs_error_log(host: Any, word: str, level: str) -> None:
+    text, moment = mark(), int(time.time()) - 600
+    when = said(host, f"date '+%Y/%m/%d %H:%M:%S' -d @{moment}")
+    request = f'request: "GET /{text}?token=hunter2&x=1 HTTP/2.0", host: "shop"'
+    nginx_logs(host, "error", f"{when} [{word}] 12#12: *3 upstream timed out, client: 192.0.2.1, {request}")
+    entry = one(host, text)
+    assert entry["labels"]["level"] == level
+    assert f'"GET /{text}?[hidden] HTTP/2.0", host: "shop"' in entry["line"]
+    assert "hunter2" not in entry["line"]
+    assert entry["time"] // 10**9 == moment
 
 
 def test_a_rotated_file_is_followed(host: Any) -> None:
