@@ -22,6 +22,7 @@ PLATFORM_VIEWS = {
     "rabbitmq": "rabbitmq",
     "valkey": "valkey",
     "alerts": "alerts",
+    "logs": "logs",
     "timeouts": "timeouts",
     "apps": "apps",
     "smoke": "smoke_paths",

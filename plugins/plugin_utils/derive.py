@@ -31,6 +31,7 @@ from .views_edge import haproxy_view, nginx_view, smoke_paths
 from .views_exporter import exporter_view
 from .views_gateway import api_clients
 from .views_host import certificates_view, edge_certificate_view, etc_hosts_view, host_view
+from .views_logs import logs_view
 from .views_postgres import postgres_view
 from .views_rabbitmq import rabbitmq_view
 from .views_service import apps_view, service_views
@@ -124,6 +125,7 @@ def _views(
         "rabbitmq": rabbitmq_view(catalog, inventory, platform, profile),
         "valkey": valkey_view(catalog, inventory),
         "alerts": alerts_view(inventory, platform),
+        "logs": logs_view(catalog, inventory),
         "timeouts": profile.model_dump(),
         "services": {name: service.model_dump() for name, service in catalog.services.items()},
         "apps": apps_view(catalog, platform),

@@ -358,6 +358,20 @@ def test_logs_are_json_with_the_request_id(capsys, api, settings, database):
     assert (line["method"], line["path"], line["status"], line["site"]) == ("GET", "/things", 200, "msk")
 
 
+def test_lines_of_a_request_carry_the_order_and_nothing_of_the_next_one(capsys, settings):
+    api = Api("Things", "/things", "Test.")
+    api.operation("GET", "/things/<uuid:order_id>", "one", answers={200: Named})(
+        lambda order_id: Named(name="a")
+    )
+    api.operation("GET", "/things", "all", answers={200: Named})(lambda: Named(name="a"))
+    client = create_application("things", settings, api, metrics=Metrics()).test_client()
+    client.get("/things/3fa85f64-5717-4562-b3fc-2c963f66afa6")
+    client.get("/things")
+    first, second = [json.loads(line) for line in capsys.readouterr().out.strip().splitlines()]
+    assert first["order_id"] == "3fa85f64-5717-4562-b3fc-2c963f66afa6"
+    assert "order_id" not in second
+
+
 def test_metrics(client):
     client.post("/things", json={"name": "a"})
     client.get("/things/1/2/3")

@@ -22,6 +22,8 @@ from support.events import (
     settings,
     wait_for,
 )
+from tandem_common import logs
+from tandem_common.request_ids import request_id
 from tandem_common.database import Database
 from tandem_common.events import Handler, Reject
 from tandem_common.events.consumer import Consumer, WrongConfiguration
@@ -122,6 +124,26 @@ def test_what_can_never_be_handled_is_a_dead_letter_at_once(broker, events, keep
     assert dead == body
     assert reason in properties.headers["x-tandem-reason"]
     assert empty(broker, MADE, DEAD)
+
+
+def test_lines_of_a_message_join_the_request_that_caused_it(broker, events, keeper, capsys):
+    logs.configure(keeper)
+    data = {"number": 13, "order_id": "o-1", "user_id": "u-1"}
+    put(broker, 13, data=data)
+    put(broker, 1)
+    broker.put(MADE, b"no json")
+    with consuming(keeper, with_handler(failing(1))):
+        wait_for(lambda: numbers(events) == [1, 13], "both")
+        broker.take(DEAD)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    mine = [line for line in lines if line.get("order_id")]
+    assert {line["event"] for line in mine} == {"message failed", "event"}
+    assert {(line["request_id"], line["user_id"], line["order_id"]) for line in mine} == {
+        ("r-1", "u-1", "o-1")
+    }
+    assert [line["outcome"] for line in mine if line["event"] == "event"] == ["retried", "done"]
+    others = [line for line in lines if line["event"] == "event" and "order_id" not in line]
+    assert {(line["outcome"], line.get("request_id")) for line in others} == {("done", "r-1"), ("dead", None)}
 
 
 def test_a_handler_can_reject(broker, events, keeper):

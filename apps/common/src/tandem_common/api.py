@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from werkzeug.http import quote_etag
 
+from tandem_common.logs import about
 from tandem_common.problems import FieldError, Forbidden, InvalidInput, Malformed, ProblemError, Unauthorized
 from tandem_common.tokens import Claims, InvalidToken, Verifier
 
@@ -143,6 +144,7 @@ class Api:
         except InvalidToken as error:
             challenge = f'Bearer error="invalid_token", error_description="{error}"'
             raise Unauthorized(f"Refused: {error}.", challenge=challenge) from error
+        about(user_id=claims.user_id)
         if role and role not in claims.roles:
             raise Forbidden(f"Only for the role {role}.")
         return claims

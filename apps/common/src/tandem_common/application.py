@@ -61,8 +61,9 @@ def _follow_requests(app: Flask, metrics: Metrics, watch: Watch | None) -> None:
     def begin() -> None:
         given = request.headers.get(request_ids.HEADER, "")
         structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(
-            request_id=given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        logs.about(
+            request_id=given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex,
+            order_id=(request.view_args or {}).get("order_id"),
         )
         g.started = time.perf_counter()
         metrics.present.inc()

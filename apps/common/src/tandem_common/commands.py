@@ -13,6 +13,7 @@ from tandem_common.events import Handlers, dead_letters, queue_length, run_consu
 from tandem_common.events.consumer import WrongConfiguration
 from tandem_common.exposing import process_registry
 from tandem_common.problems import ProblemError
+from tandem_common.redaction import Redaction
 from tandem_common.settings import BrokerSettings, DatabaseSettings
 
 REFUSED = 65
@@ -68,7 +69,9 @@ def run(
         print(f"{package}: wrong configuration: {error}", file=sys.stderr)
         return WRONG_CONFIGURATION
     except ProblemError as error:
-        print(f"{package} {name}: {error.title}: {_reason(error)}", file=sys.stderr)
+        print(
+            Redaction.of_process().text(f"{package} {name}: {error.title}: {_reason(error)}"), file=sys.stderr
+        )
         return TEMPORARY_FAILURE if error.status >= 500 else REFUSED
     return 0
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 from tandem_common.api import Api, Header
 from tandem_common.fields import Id, Input, Money, Output, PageQuery, no_control_characters
+from tandem_common.logs import about
 from tandem_common.tokens import Claims, Verifier
 
 from orders.cancelling import Cancelling
@@ -168,7 +169,9 @@ def _declare_checkout(api: Api, checkout: Checkout) -> None:
 
         The answer is the order as it was placed; `GET /orders` has its present status.
         """
-        return OrderView.placed(checkout.order(Request(claims, header, body.note)))
+        order = checkout.order(Request(claims, header, body.note))
+        about(order_id=order.id)
+        return OrderView.placed(order)
 
 
 def _declare_orders(api: Api, cancelling: Cancelling, history: History) -> None:

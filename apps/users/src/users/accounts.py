@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from tandem_common.database import Database
 from tandem_common.events import publish
+from tandem_common.logs import about
 from tandem_common.problems import Conflict, Unauthorized
 from tandem_common.tokens import Issuer
 
@@ -59,6 +60,7 @@ class Accounts:
             raise Conflict(
                 "email-taken", "E-mail address taken", "There is an account with this e-mail address."
             )
+        about(user_id=user.id)
         return user
 
     def log_in(self, email: str | None, password: str) -> Grant:
@@ -67,6 +69,7 @@ class Accounts:
         if not self.passwords.matches(user.password_hash if user else None, password) or user is None:
             self.failures.add(user.id if user else None)
             raise Unauthorized("E-mail address or password is wrong.")
+        about(user_id=user.id)
         logged_in = UserLoggedIn(user_id=user.id)
         refresh_token = self.refresh_tokens.issue(
             user.id, lambda session: publish(session, logged_in, subject=str(logged_in.user_id))
@@ -78,6 +81,7 @@ class Accounts:
         found = self.refresh_tokens.rotate(token)
         if found is None:
             raise Unauthorized("The refresh token does not count: log in again.")
+        about(user_id=found.user_id)
         return Grant(self.issuer.issue(found.user_id, found.roles), found.successor)
 
     def log_out(self, token: str) -> None:

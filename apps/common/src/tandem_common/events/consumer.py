@@ -24,6 +24,7 @@ from tandem_common.events.pruning import Pruning
 from tandem_common.events.publishing import Outgoing, Result
 from tandem_common.events.stopping import Stop, on_signals
 from tandem_common.events.tables import CONSUMED
+from tandem_common.logs import about
 from tandem_common.problems import OutcomeUnknown, Unavailable
 from tandem_common.settings import BrokerSettings
 
@@ -67,6 +68,12 @@ def run_consumer(
     Consumer(settings, handlers, registry or CollectorRegistry()).run(stop or on_signals())
 
 
+def _ids(event: Event) -> dict[str, str]:
+    """Whose event it is, and of which order, where its data say so."""
+    named = {name: event.data.get(name) for name in ("user_id", "order_id")}
+    return {name: value for name, value in named.items() if isinstance(value, str)}
+
+
 class Consumer:
     """One process of a consuming service."""
 
@@ -108,15 +115,17 @@ class Consumer:
         expected, handler = self._handlers[delivery.queue]
         started = time.monotonic()
         message_id = failures.id_of(delivery.properties, delivery.body)
-        with structlog.contextvars.bound_contextvars(message_id=message_id, type=expected):
-            try:
-                outcome = self._outcome(delivery, expected, handler)
-            except _Stopped:
-                return
+        structlog.contextvars.bind_contextvars(message_id=message_id, type=expected)
+        try:
+            outcome = self._outcome(delivery, expected, handler)
             seconds = time.monotonic() - started
             log.info(
                 "event", queue=delivery.queue, outcome=outcome.value, milliseconds=round(seconds * 1000, 1)
             )
+        except _Stopped:
+            return
+        finally:
+            structlog.contextvars.clear_contextvars()
         self._metrics.consumed.labels(expected, outcome.value).inc()
         self._metrics.seconds.labels(expected).observe(seconds)
 
@@ -124,11 +133,11 @@ class Consumer:
         """Handle the message and tell the broker."""
         try:
             event = read(delivery.body)
+            about(request_id=event.request_id, **_ids(event))
             if event.type != expected:
                 raise Reject(f"unexpected type {event.type[:100]!r}")
             self._metrics.lag.labels(expected).set(max(0.0, time.time() - event.time.timestamp()))
-            with structlog.contextvars.bound_contextvars(request_id=event.request_id):
-                outcome = self._apply(delivery.queue, event, handler)
+            outcome = self._apply(delivery.queue, event, handler)
         except _Stopped:
             raise
         except Reject as error:

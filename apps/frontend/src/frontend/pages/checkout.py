@@ -4,6 +4,7 @@ import uuid
 
 from flask import Blueprint, render_template, request
 from tandem_common.calls import CallFailed
+from tandem_common.logs import about
 from tandem_common.problems import Unavailable
 from werkzeug.wrappers import Response
 
@@ -40,6 +41,7 @@ def declare(blueprint: Blueprint) -> None:
             unknown = isinstance(error, CallFailed) and error.maybe_done
             page = render_template("checkout_again.html", key=key, note=note, unknown=unknown)
             return page, 503, error.headers
+        about(order_id=made.id)
         return see("orders", new=made.id, _anchor=f"order-{made.id}")
 
 
