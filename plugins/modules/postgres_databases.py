@@ -122,6 +122,7 @@ class Databases:
     def have_all(self) -> None:
         """Roles of the cluster, then each database with its roles."""
         self.apply(self.connection, plans.cluster_steps(self.ask))
+        self.apply(self.connection, plans.exporter_steps(self.ask))
         for database in self.wanted:
             self.have(database)
 

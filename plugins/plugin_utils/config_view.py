@@ -21,6 +21,7 @@ PLATFORM_VIEWS = {
     "postgres": "postgres",
     "rabbitmq": "rabbitmq",
     "valkey": "valkey",
+    "metrics": "metrics",
     "timeouts": "timeouts",
     "apps": "apps",
     "smoke": "smoke_paths",

@@ -16,6 +16,7 @@ from . import names
 from .gateway import Gateway
 from .problems import Report, counted, listing, shown
 from .project_files import ProjectFiles, absolute
+from .prometheus_settings import PrometheusSettings
 from .schema import Strict, read, wrong
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -151,6 +152,9 @@ class Platform(Strict):
     rabbitmq: Annotated[RabbitmqSettings, Field(default_factory=RabbitmqSettings)]
     edge_certificate: EdgeCertificate | None = None
     gateway: Annotated[Gateway, Field(default_factory=Gateway)]
+    # False: no metrics, logs, dashboards and alerts; nothing of theirs is derived.
+    observability: bool = True
+    prometheus: Annotated[PrometheusSettings, Field(default_factory=PrometheusSettings)]
     apt_repositories: Annotated[list[Any], Field(default_factory=list)]
 
     @property

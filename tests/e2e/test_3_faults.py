@@ -12,7 +12,6 @@ from tests.support.playbook import playbook
 SLACK_SECONDS = 1.0
 
 
-
 @pytest.mark.parametrize("name", ["switchover", "kill-workers", "kill-primary", "cut-primary-site"])
 def test_orders_survive(lab, logs, name):
     outcome = run_fault(lab, FAULTS[name], logs / f"fault-{name}-{int(time.time())}.log")

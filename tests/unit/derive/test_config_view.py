@@ -7,7 +7,18 @@ from ansible_collections.tandem.platform.plugins.plugin_utils.config_view import
 def test_all_views_of_all_hosts(case):
     shown = config_view(case.platform_views)
     assert set(shown) == {
-        *("catalog", "hosts", "sites", "postgres", "rabbitmq", "valkey", "timeouts", "apps", "smoke"),
+        *(
+            "catalog",
+            "hosts",
+            "sites",
+            "postgres",
+            "rabbitmq",
+            "valkey",
+            "metrics",
+            "timeouts",
+            "apps",
+            "smoke",
+        ),
         "notices",
         *("etc_hosts", "certificates", "services", "haproxy", "nginx"),
     }

@@ -8,6 +8,7 @@ from ansible_collections.tandem.platform.plugins.plugin_utils import (
     catalog,
     events,
     gateway,
+    prometheus_settings,
     settings,
     timeout_profiles,
 )
@@ -19,6 +20,7 @@ from ansible_collections.tandem.platform.plugins.plugin_utils.views_rabbitmq imp
 MODELS = [
     *(catalog.Service, catalog.Database, catalog.Limits, catalog.Logging, catalog.Secret),
     *(gateway.Gateway, gateway.TokenSettings, gateway.RateLimits, gateway.Rate),
+    prometheus_settings.PrometheusSettings,
     *(settings.Site, settings.PostgresSettings, settings.RabbitmqSettings, settings.EdgeCertificate),
     *(timeout_profiles.PostgresTimeouts, timeout_profiles.ClientTimeouts, timeout_profiles.HaproxyTimeouts),
     *(timeout_profiles.RabbitmqTimeouts, events.Consumption, autoscaling.Autoscale),
