@@ -36,6 +36,36 @@ PORTS = {
 }
 # RabbitMQ tells what each queue has only when it is asked for it.
 QUEUE_FAMILIES = ["queue_coarse_metrics", "queue_consumer_count"]
+# HAProxy tells ten times as much when it is not asked for these alone; it knows whole names only.
+HAPROXY_METRICS = [
+    *(
+        f"haproxy_process_{name}"
+        for name in (
+            *("current_connections", "max_connections", "connections_total", "current_ssl_rate"),
+            *("requests_total", "idle_time_percent", "start_time_seconds"),
+        )
+    ),
+    *(
+        f"haproxy_frontend_{name}"
+        for name in (
+            *("current_sessions", "http_requests_total", "http_responses_total", "request_errors_total"),
+            *("requests_denied_total", "bytes_in_total", "bytes_out_total"),
+        )
+    ),
+    *(
+        f"haproxy_backend_{name}"
+        for name in (
+            *("active_servers", "backup_servers", "current_queue", "current_sessions", "http_requests_total"),
+            *("http_responses_total", "connection_errors_total", "response_errors_total"),
+            *("redispatch_warnings_total", "retry_warnings_total"),
+            *("queue_time_average_seconds", "response_time_average_seconds"),
+        )
+    ),
+    *(
+        f"haproxy_server_{name}"
+        for name in ("status", "current_queue", "current_sessions", "http_responses_total")
+    ),
+]
 JOBS = frozenset(
     {*PORTS, "rabbitmq-queues", "service"} - {"alertmanager_cluster"},
 )
@@ -94,7 +124,9 @@ def _components(host: Host, inventory: Inventory) -> Iterator[dict[str, Any]]:
             yield _target(host, name, PORTS[name])
     yield _target(host, "platform", PORTS["platform"])
     if host.has("edge", "app"):
-        yield _target(host, "haproxy", PORTS["haproxy"])
+        yield _target(host, "haproxy", PORTS["haproxy"]) | {
+            "params": {"metrics": [",".join(HAPROXY_METRICS)]}
+        }
     if host in broker_hosts(inventory):
         yield _target(host, "rabbitmq", PORTS["rabbitmq"])
         yield _queues(host)

@@ -1,5 +1,8 @@
 """Who is scraped by whom, what is probed, and with which certificates."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 
@@ -116,6 +119,26 @@ def test_every_node_of_rabbitmq_tells_of_itself_and_of_its_queues(observed):
         ("rabbitmq-queues", "/metrics/detailed", "wit1:15692/metrics/detailed"),
     ]
     assert found[1]["params"] == {"family": ["queue_coarse_metrics", "queue_consumer_count"]}
+
+
+def test_haproxy_is_asked_for_what_is_looked_at(observed):
+    (params,) = {str(item["params"]) for item in targets(observed, "haproxy")}
+    assert "haproxy_backend_active_servers," in params
+
+
+def test_haproxy_is_asked_for_all_that_rules_and_panels_need(root):
+    from ansible_collections.tandem.platform.plugins.plugin_utils.views_metrics import HAPROXY_METRICS
+
+    needing = [
+        *(root / "roles" / "prometheus" / "files" / "rules").glob("*.yml"),
+        *(root / "tests" / "support").glob("metric_names.yml"),
+    ]
+    needed = set(
+        re.findall(
+            r"\bhaproxy_(?:process|frontend|backend|server)_\w+", "".join(map(Path.read_text, needing))
+        )
+    )
+    assert needed - set(HAPROXY_METRICS) == set()
 
 
 def test_one_agent_of_logs_for_each_loki(observed):
