@@ -146,7 +146,9 @@ def test_pages_are_asked_for_as_users_do(prometheus: Prometheus) -> None:
 
 
 def test_what_nobody_looks_at_is_not_kept(prometheus: Prometheus) -> None:
-    assert prometheus.value('count({job="node"})') < 1500
+    prometheus.wait("node_systemd_unit_state")
+    assert set(prometheus.by("state", "count by (state) (node_systemd_unit_state)")) == {"active", "failed"}
+    assert prometheus.value('count({job="node", part_of=""})') < 400
 
 
 # --- rules and alerts ------------------------------------------------------------------------------------------------
