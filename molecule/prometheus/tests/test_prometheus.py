@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,18 @@ def prometheus(host: Any) -> Prometheus:
 
 def process(host: Any) -> str:
     return said(host, f"systemctl show -P MainPID {UNIT}")
+
+
+def jobs(prometheus: Prometheus) -> set[str]:
+    return {str(item["labels"]["job"]) for item in prometheus.targets()}
+
+
+def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    """Wait until Prometheus has taken what it was told to read."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it has not taken its new configuration"
+        time.sleep(0.5)
 
 
 def ask(host: Any, caller: str, options: str = "") -> Any:
@@ -191,12 +204,12 @@ def test_targets_and_rules_change_without_a_restart(host: Any, prometheus: Prome
     before = process(host)
     extra = [{"job_name": "mine", "static_configs": [{"targets": ["127.0.0.1:1"]}]}]
     play(prometheus_scrape_configs=extra, prometheus_rule_files=[])
-    assert [item["labels"]["job"] for item in prometheus.targets()].count("mine") == 1
+    until(lambda: "mine" in jobs(prometheus))
     assert not host.file("/etc/prometheus/rules/mine.yml").exists
-    assert all("MoleculeAlways" not in item["labels"]["alertname"] for item in prometheus.alerts())
+    assert "MoleculeAlways" not in {item["labels"]["alertname"] for item in prometheus.alerts()}
     assert "changed=0" in play(prometheus_scrape_configs=extra, prometheus_rule_files=[])
     play()
-    assert [item["labels"]["job"] for item in prometheus.targets()].count("mine") == 0
+    until(lambda: "mine" not in jobs(prometheus))
     assert process(host) == before
 
 
