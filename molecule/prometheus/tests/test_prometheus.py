@@ -169,6 +169,7 @@ def test_what_nobody_looks_at_is_not_kept(prometheus: Prometheus) -> None:
 
 def test_rules_are_evaluated(prometheus: Prometheus) -> None:
     assert prometheus.wait("molecule:up:count")[0].value >= 3
+    assert prometheus.wait("molecule_promise")[0].value == 0.999
 
 
 def test_alerts_lead_to_the_runbooks(host: Any, prometheus: Prometheus) -> None:
@@ -239,6 +240,7 @@ def test_a_new_certificate_is_taken_without_a_restart(host: Any, prometheus: Pro
     [
         ({"prometheus_remote_write": [{"url": "https://x/", "unknown": 1}]}, "field unknown not found"),
         ({"prometheus_scrape_configs": [{"job_name": "node"}]}, "names of prometheus_scrape_configs"),
+        ({"prometheus_rules": {"mine": {"groups": []}}}, "different names of files"),
         ({"prometheus_scrapers": []}, "at least one of prometheus_scrapers"),
     ],
 )
