@@ -18,6 +18,7 @@ SYSTEM_DATABASES = ("postgres", "template0", "template1")
 HEALTH_ROLE = "pgautofailover_monitor"
 GUARD_ROLE = "tandem_guard"
 METRICS_ROLE = "tandem_metrics"
+EXPORTER_ROLE = "tandem_exporter"
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,27 @@ def cluster_steps(ask: Ask) -> list[Step]:
                 ),
             )
         )
+    return steps
+
+
+def exporter_steps(ask: Ask) -> list[Step]:
+    """The role of the exporter on each node: it has no password, and reads statistics, no table of a service."""
+    rows = ask(
+        "select pg_has_role(oid, 'pg_monitor', 'usage'), has_database_privilege(oid, 'postgres', 'connect')"
+        " from pg_roles where rolname = %s",
+        (EXPORTER_ROLE,),
+    )
+    monitors, connects = rows[0] if rows else (False, False)
+    steps = []
+    if not rows:
+        made = f"create role {EXPORTER_ROLE} login connection limit 5"
+        steps.append(Step(f"role {EXPORTER_ROLE}", (made,)))
+    if not monitors:
+        granted = f"grant pg_monitor to {EXPORTER_ROLE}"
+        steps.append(Step(f"role {EXPORTER_ROLE} may read statistics", (granted,)))
+    if not connects:
+        granted = f"grant connect on database postgres to {EXPORTER_ROLE}"
+        steps.append(Step(f"role {EXPORTER_ROLE} may connect to postgres", (granted,)))
     return steps
 
 

@@ -125,6 +125,7 @@ class Databases:
         """Roles of the cluster, then each database with its roles."""
         self.apply(self.connection, plans.cluster_steps(self.ask))
         self.apply(self.connection, postgres_metrics.role_steps(self.ask))
+        self.apply(self.connection, plans.exporter_steps(self.ask))
         for database in self.wanted:
             self.have(database)
 

@@ -23,6 +23,7 @@ PLATFORM_VIEWS = {
     "valkey": "valkey",
     "alerts": "alerts",
     "logs": "logs",
+    "metrics": "metrics",
     "timeouts": "timeouts",
     "apps": "apps",
     "smoke": "smoke_paths",

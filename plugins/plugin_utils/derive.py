@@ -17,6 +17,7 @@ from .inventory import Groups, HostVariables, Inventory, read_inventory
 from .pools import check_pools
 from .problems import Problem, Report, did_you_mean, listing
 from .project_files import ProjectFiles
+from .prometheus_settings import check_prometheus
 from .quorum import check_postgres
 from .schedule_rules import check_schedules
 from .schedules import Calendar, calendar_problem
@@ -32,6 +33,7 @@ from .views_exporter import exporter_view
 from .views_gateway import api_clients
 from .views_host import certificates_view, edge_certificate_view, etc_hosts_view, host_view
 from .views_logs import logs_view
+from .views_metrics import JOBS, metrics_view, prometheus_view
 from .views_postgres import postgres_view
 from .views_rabbitmq import rabbitmq_view
 from .views_service import apps_view, service_views
@@ -82,6 +84,7 @@ def derive(inputs: Inputs, files: ProjectFiles, calendar: Calendar = calendar_pr
         check_schedules(catalog, inventory, calendar, report)
         check_files(catalog, platform.project_dir, files, report)
         check_gateway(platform.gateway, catalog, report)
+        check_prometheus(platform.prometheus, JOBS, platform.project_dir, files, report)
         check_pools(catalog, inventory, platform, report)
         if profile is not None and not report.problems:
             result = _views(platform, profile, catalog, inventory, report.warnings)
@@ -101,6 +104,10 @@ def _views(
     platform: Platform, profile: Profile, catalog: Catalog, inventory: Inventory, warnings: list[str]
 ) -> dict[str, Any]:
     etc_hosts = etc_hosts_view(inventory)
+    hosts = {name: host_view(host) for name, host in inventory.hosts.items()}
+    if not platform.observability:
+        # Without observers, nothing is derived of what is there for them.
+        inventory = inventory.without("obs")
     return {
         "name": platform.name,
         "domain": platform.domain,
@@ -109,11 +116,11 @@ def _views(
         "project_dir": platform.project_dir,
         "edge_certificate": edge_certificate_view(platform),
         "sites": {name: site.model_dump() for name, site in platform.sites.items()},
-        "hosts": {name: host_view(host) for name, host in inventory.hosts.items()},
+        "hosts": hosts,
         "views": {
             name: {
                 "etc_hosts": etc_hosts,
-                "certificates": certificates_view(host, platform),
+                "certificates": certificates_view(host, inventory, platform),
                 "services": service_views(host, catalog, inventory, platform, profile),
                 "haproxy": haproxy_view(host, catalog, inventory, platform.gateway),
                 "nginx": nginx_view(host, platform, catalog),
@@ -126,6 +133,8 @@ def _views(
         "valkey": valkey_view(catalog, inventory),
         "alerts": alerts_view(inventory, platform),
         "logs": logs_view(catalog, inventory),
+        "metrics": metrics_view(catalog, inventory, platform),
+        "prometheus": prometheus_view(platform),
         "timeouts": profile.model_dump(),
         "services": {name: service.model_dump() for name, service in catalog.services.items()},
         "apps": apps_view(catalog, platform),

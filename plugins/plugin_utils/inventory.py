@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import names
@@ -49,6 +49,21 @@ class Inventory:
     def of(self, *classes: str) -> list[Host]:
         """Return the hosts of these classes, in the inventory's order."""
         return [host for host in self.hosts.values() if host.has(*classes)]
+
+    def first_of_each_site(self, name: str) -> list[Host]:
+        """Return the first host of a class in each site that has any."""
+        first: dict[str, Host] = {}
+        for host in self.of(name):
+            first.setdefault(host.site, host)
+        return list(first.values())
+
+    def without(self, name: str) -> Inventory:
+        """Return the same hosts, none of which is of this class."""
+        hosts = {
+            host.name: replace(host, classes=tuple(item for item in host.classes if item != name))
+            for host in self.hosts.values()
+        }
+        return replace(self, hosts=hosts)
 
     def names_of(self, name: str) -> list[str]:
         """Return the names of a class's hosts, those too that have a problem of their own."""

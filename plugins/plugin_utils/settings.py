@@ -17,6 +17,7 @@ from .alerts import Alerts, check_alerts
 from .gateway import Gateway
 from .problems import Report, counted, listing, shown
 from .project_files import ProjectFiles, absolute
+from .prometheus_settings import PrometheusSettings
 from .schema import Strict, read, wrong
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -153,6 +154,9 @@ class Platform(Strict):
     edge_certificate: EdgeCertificate | None = None
     gateway: Annotated[Gateway, Field(default_factory=Gateway)]
     alerts: Annotated[Alerts, Field(default_factory=Alerts)]
+    # False: no metrics, logs, dashboards and alerts; nothing of theirs is derived.
+    observability: bool = True
+    prometheus: Annotated[PrometheusSettings, Field(default_factory=PrometheusSettings)]
     apt_repositories: Annotated[list[Any], Field(default_factory=list)]
 
     @property

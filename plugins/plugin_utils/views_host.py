@@ -32,7 +32,7 @@ def etc_hosts_view(inventory: Inventory) -> list[dict[str, Any]]:
     return [{"address": host.address, "names": [host.fqdn, host.name]} for host in inventory.hosts.values()]
 
 
-def certificates_view(host: Host, platform: Platform) -> list[dict[str, Any]]:
+def certificates_view(host: Host, inventory: Inventory, platform: Platform) -> list[dict[str, Any]]:
     """Return the certificates that a host's components present."""
     certificates = []
     if host.has("edge", "app"):
@@ -43,12 +43,20 @@ def certificates_view(host: Host, platform: Platform) -> list[dict[str, Any]]:
         certificates.append(_internal("rabbitmq", host))
     if host.has("data"):
         certificates.append(_internal("valkey", host))
+    if inventory.of("obs"):
+        # Scrapers and those whom they scrape know each other by the inventory's names.
+        certificates.append(_internal("metrics", host, "prometheus"))
+        certificates.append(_internal("platform-exporter", host))
+        certificates.append(_internal("promtail", host))
+    if host.has("obs"):
+        certificates += [_internal(name, host) for name in ("alertmanager", "loki", "grafana")]
     if host.has("edge"):
         certificates.append(_edge(platform))
     return certificates
 
 
-def _internal(name: str, host: Host) -> dict[str, Any]:
+def _internal(name: str, host: Host, user: str | None = None) -> dict[str, Any]:
+    """Return a certificate of the host's own name; ``user`` reads it, else the one of the certificate's name."""
     addresses = [address for address in (host.address, host.address6) if address is not None]
     return {
         "name": name,
@@ -59,8 +67,8 @@ def _internal(name: str, host: Host) -> dict[str, Any]:
             *(f"IP:{address}" for address in addresses),
         ],
         "usages": ["server", "client"],
-        "owner": name,
-        "group": name,
+        "owner": user or name,
+        "group": user or name,
         "provided": None,
     }
 

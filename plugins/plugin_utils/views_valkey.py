@@ -16,6 +16,7 @@ from .services import Catalog
 from .views_postgres import CA_FILE, own_site_first
 
 PORT = 6379
+EXPORTER = "valkey/tandem_exporter"  # path of its password in the store
 
 
 def valkey_view(catalog: Catalog, inventory: Inventory) -> dict[str, Any]:
@@ -31,15 +32,14 @@ def valkey_view(catalog: Catalog, inventory: Inventory) -> dict[str, Any]:
             if catalog.service_of(name) == name
             and any(process.valkey for process in catalog.processes(name).values())
         ],
+        # Of the exporter's user, in the store of secrets; empty where nobody scrapes.
+        "exporter": EXPORTER if inventory.of("obs") else "",
     }
 
 
 def valkey_hosts(inventory: Inventory) -> list[Host]:
     """Return the first data host of each site that has any."""
-    first: dict[str, Host] = {}
-    for host in inventory.of("data"):
-        first.setdefault(host.site, host)
-    return list(first.values())
+    return inventory.first_of_each_site("data")
 
 
 def valkey_environment(service: str, entry: Service, host: Host, inventory: Inventory) -> dict[str, str]:

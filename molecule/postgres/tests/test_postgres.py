@@ -157,6 +157,20 @@ def test_the_exporter_beside_the_monitor_reads_the_clusters_state(on: Callable[[
     assert host.run(words.format("nobody", "select 1")).rc != 0
 
 
+@pytest.mark.parametrize("node", NODES)
+def test_the_exporter_reads_statistics_and_nothing_else(on: Callable[[str], Any], node: str) -> None:
+    primary_at_rest(on)
+    ask = "cd / && runuser -u {} -- psql -X -At -U tandem_exporter -d {} -c '{}'"
+    read = "select pg_has_role(current_user, $$pg_read_all_stats$$, $$usage$$)"
+    told = on(node).run(ask.format("games", "postgres", read))
+    assert told.stdout.strip() == "t", told.stderr
+    for user, database in (("nobody", "postgres"), ("postgres", "postgres"), ("games", "greetings")):
+        assert on(node).run(ask.format(user, database, read)).rc != 0
+    # Nor over the network, whoever asks.
+    refused = connect(on(MONITOR), f"host={ADDRESSES[node]} dbname=postgres user=tandem_exporter {VERIFIED}")
+    assert "no pg_hba.conf entry" in refused.stderr
+
+
 def test_a_connection_without_tls_is_refused(on: Callable[[str], Any]) -> None:
     refused = connect(
         on("m-pg-msk"), f"host={ADDRESSES['m-pg-spb']} dbname=greetings user=greetings sslmode=disable"

@@ -7,8 +7,8 @@ from ansible_collections.tandem.platform.plugins.plugin_utils.config_view import
 def test_all_views_of_all_hosts(case):
     shown = config_view(case.platform_views)
     assert set(shown) == {
-        *("catalog", "hosts", "sites", "postgres", "rabbitmq", "valkey", "logs", "timeouts", "apps"),
-        *("smoke", "alerts", "notices"),
+        *("catalog", "hosts", "sites", "postgres", "rabbitmq", "valkey", "logs", "metrics", "timeouts"),
+        *("apps", "smoke", "alerts", "notices"),
         *("etc_hosts", "certificates", "services", "haproxy", "nginx", "exporter"),
     }
     assert set(shown["nginx"]) == set(case.hosts)

@@ -9,6 +9,7 @@ from ansible_collections.tandem.platform.plugins.plugin_utils import (
     catalog,
     events,
     gateway,
+    prometheus_settings,
     settings,
     timeout_profiles,
 )
@@ -20,6 +21,7 @@ from ansible_collections.tandem.platform.plugins.plugin_utils.views_rabbitmq imp
 MODELS = [
     *(catalog.Service, catalog.Database, catalog.Limits, catalog.Logging, catalog.Secret),
     *(gateway.Gateway, gateway.TokenSettings, gateway.RateLimits, gateway.Rate),
+    prometheus_settings.PrometheusSettings,
     *(settings.Site, settings.PostgresSettings, settings.RabbitmqSettings, settings.EdgeCertificate),
     *(alerts.Alerts, alerts.Email, alerts.Hook, alerts.Objectives),
     *(timeout_profiles.PostgresTimeouts, timeout_profiles.ClientTimeouts, timeout_profiles.HaproxyTimeouts),

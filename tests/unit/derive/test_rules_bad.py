@@ -938,6 +938,88 @@ gateway(
 )
 
 
+# Metrics
+
+
+def prometheus(name, where, what, cure, **keys):
+    """Register settings of Prometheus."""
+    variable(name, f"platform_prometheus{where}", what, cure, platform_prometheus=keys)
+
+
+variable(
+    "observability_that_is_text",
+    "platform_observability",
+    "is not true or false",
+    "without quotes",
+    platform_observability="no",
+)
+prometheus("unknown_key_of_prometheus", ".retention", "unknown key", "write retention_time", retention="30d")
+prometheus("retention_time", ".retention_time", "is not a duration", "as in 30d", retention_time="30 days")
+prometheus("no_retention_time", ".retention_time", "is not a duration", "as in 30d", retention_time="")
+prometheus("retention_size", ".retention_size", "is not a size", "as in 10GB", retention_size="10 gigabytes")
+prometheus("probe_of_an_address", ".probes[0]", "is not a path", "/products/", probes=["https://shop/"])
+prometheus("no_probes", ".probes", "is refused", "at least 1 item", probes=[])
+prometheus("no_runbooks", ".runbooks_url", "is refused", "at least 1 character", runbooks_url="")
+prometheus(
+    "scrape_without_a_name", ".scrape_configs[0].job_name", "is missing", "job_name", scrape_configs=[{}]
+)
+prometheus(
+    "scrape_of_the_platforms_name",
+    ".scrape_configs[0].job_name",
+    "node is the platform's own",
+    "choose another",
+    scrape_configs=[{"job_name": "node"}],
+)
+prometheus(
+    "scrape_twice",
+    ".scrape_configs[1].job_name",
+    "mine is there twice",
+    "its own job_name",
+    scrape_configs=[{"job_name": "mine"}, {"job_name": "mine"}],
+)
+prometheus(
+    "secret_of_a_scrape",
+    ".scrape_configs[0].basic_auth.password",
+    "is a secret",
+    "write password_file",
+    scrape_configs=[{"job_name": "mine", "basic_auth": {"username": "me", "password": "s3cret"}}],
+)
+prometheus("remote_without_address", ".remote_write[0].url", "is missing", "https://", remote_write=[{}])
+prometheus(
+    "remote_address",
+    ".remote_write[0].url",
+    "is not an address",
+    "https://",
+    remote_write=[{"url": "metrics.example.org"}],
+)
+prometheus(
+    "remote_address_with_a_password",
+    ".remote_write[0].url",
+    "has a password in it",
+    "password_file",
+    remote_write=[{"url": "https://me:s3cret@metrics.example.org/write"}],
+)
+prometheus(
+    "secret_of_a_remote",
+    ".remote_write[0].authorization.credentials",
+    "is a secret",
+    "write credentials_file",
+    remote_write=[{"url": "https://metrics.example.org/write", "authorization": {"credentials": "s3cret"}}],
+)
+prometheus(
+    "rules_that_are_not_yaml", ".rule_files[0]", "is not a YAML file", ".yml", rule_files=["common.env"]
+)
+prometheus(
+    "rules_that_are_not_there", ".rule_files[0]", "is not there", "put the file there", rule_files=["a.yml"]
+)
+
+
+@case_of("platform_prometheus.rule_files[1]", "has the same file name", "rename one")
+def rules_of_one_name(case):
+    case.files |= {"/project/a/x.yml": "", "/project/b/x.yml": ""}
+    case.platform["platform_prometheus"] = {"rule_files": ["a/x.yml", "b/x.yml"]}
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_is_refused(case, name):
     change, where, what, cure = CASES[name]

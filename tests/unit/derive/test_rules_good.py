@@ -140,6 +140,25 @@ def gateway_with_clients_only(case):
     case.platform["platform_gateway"] = {"clients": {"partner": {"requests": 5, "per": 1}}}
 
 
+def prometheus_with_everything(case):
+    case.files["/project/alerts/x.yaml"] = "groups: []"
+    case.platform["platform_prometheus"] = {
+        "retention_time": "1y2w3d",
+        "retention_size": "1TB",
+        "probes": ["/", "/a%20b/?page=2"],
+        "scrape_configs": [
+            {"job_name": "mine", "basic_auth": {"username": "me", "password_file": "/etc/mine"}}
+        ],
+        "remote_write": [{"url": "http://10.9.0.1:9009/push", "tls_config": {"key_file": "/etc/key.pem"}}],
+        "rule_files": ["alerts/x.yaml"],
+        "runbooks_url": "https://wiki.example.org/runbooks",
+    }
+
+
+def no_observability(case):
+    case.platform["platform_observability"] = False
+
+
 CHANGES = [value for name, value in list(globals().items()) if callable(value) and not name.startswith("_")]
 
 

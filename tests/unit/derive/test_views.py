@@ -484,12 +484,11 @@ def test_hosts_of_several_classes(case):
     assert (
         one["haproxy"]["router"] and one["haproxy"]["door"] and one["haproxy"]["listeners"] and one["nginx"]
     )
+    observed = ["metrics", "platform-exporter", "promtail", "alertmanager", "loki", "grafana"]
     assert [item["name"] for item in one["certificates"]] == [
-        "haproxy",
-        "postgres",
-        "rabbitmq",
-        "valkey",
-        "edge",
+        *("haproxy", "postgres", "rabbitmq", "valkey", *observed, "edge"),
     ]
-    assert [item["name"] for item in platform["views"]["wit1"]["certificates"]] == ["postgres", "rabbitmq"]
+    assert [item["name"] for item in platform["views"]["wit1"]["certificates"]] == [
+        *("postgres", "rabbitmq", *observed),
+    ]
     assert platform["postgres"]["databases"][0]["clients"] == ["10.1.0.1/32", "10.2.0.1/32"]

@@ -22,6 +22,7 @@ def test_one_instance_per_site(case):
             {"host": "spb-data1", "address": "10.2.0.31", "site": "spb", "port": 6379},
         ],
         "users": [],
+        "exporter": "",
     }
 
 

@@ -126,3 +126,24 @@ def test_the_guards_role_may_have_a_checkpoint_written() -> None:
     answers: Iterator[list[tuple[Any, ...]]] = iter([[(1,)], [(True,)], [], [(False,)]])
     steps = plans.cluster_steps(lambda sql, arguments: next(answers))
     assert [step.statements for step in steps] == [("grant pg_checkpoint to tandem_guard",)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "wanted"),
+    [
+        ([(True, True)], []),
+        ([(False, True)], ["grant pg_monitor to tandem_exporter"]),
+        ([(True, False)], ["grant connect on database postgres to tandem_exporter"]),
+        (
+            [],
+            [
+                "create role tandem_exporter login connection limit 5",
+                "grant pg_monitor to tandem_exporter",
+                "grant connect on database postgres to tandem_exporter",
+            ],
+        ),
+    ],
+)
+def test_the_exporters_role_may_read_statistics_only(rows: list[tuple[Any, ...]], wanted: list[str]) -> None:
+    steps = plans.exporter_steps(lambda sql, arguments: rows)
+    assert [statement for step in steps for statement in step.statements] == wanted
