@@ -6,6 +6,7 @@ export PATH := $(CURDIR)/$(VENV):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export MOLECULE_GLOB := molecule/*/molecule.yml
 ROLE ?=
+PACKAGES ?=
 ROLES := $(notdir $(wildcard roles/*))
 PYTEST := $(VENV)/pytest
 
@@ -30,7 +31,7 @@ test: setup lint unit lab-test molecule e2e ## Run everything that protects what
 lint: setup ## Check style and types
 	@ruff check .
 	@ruff format --check .
-	@mypy lab tools tests/support tests/bench tests/tools
+	@mypy lab tools packages tests/support tests/bench tests/tools
 	@mypy --package ansible_collections.tandem.platform.plugins
 	@cd roles/postgres/files && mypy --config-file $(CURDIR)/pyproject.toml stall_guard
 	@cd roles/service/files && mypy --config-file $(CURDIR)/pyproject.toml timer_runner
@@ -53,6 +54,10 @@ lab-test: setup ## Test the lab itself, on a small lab of its own
 .PHONY: molecule
 molecule: setup ## Test the roles on hosts of their own; one of them with ROLE=name
 	@tools/molecule.sh $(or $(ROLE),$(ROLES))
+
+.PHONY: packages
+packages: setup ## Build the packages that Debian lacks, once per user (about eight minutes); PACKAGES=garage builds that
+	@$(VENV)/python -m packages $(PACKAGES)
 
 .PHONY: faults
 faults: setup ## Run every fault five times on the running lab and print a table (about two hours)
