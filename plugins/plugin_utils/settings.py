@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from . import names
+from .apt_repositories import AptRepository, check_apt_repositories
 from .gateway import Gateway
 from .problems import Report, counted, listing, shown
 from .project_files import ProjectFiles, absolute
@@ -151,7 +152,8 @@ class Platform(Strict):
     rabbitmq: Annotated[RabbitmqSettings, Field(default_factory=RabbitmqSettings)]
     edge_certificate: EdgeCertificate | None = None
     gateway: Annotated[Gateway, Field(default_factory=Gateway)]
-    apt_repositories: Annotated[list[Any], Field(default_factory=list)]
+    apt_repositories: Annotated[list[AptRepository], Field(default_factory=list)]
+    observability: bool = True  # metrics, logs, dashboards and alerts
 
     @property
     def witness_sites(self) -> list[str]:
@@ -175,6 +177,7 @@ def read_platform(variables: Mapping[str, Any], files: ProjectFiles, report: Rep
         return None
     _check_sites(platform, report)
     _check_edge_certificate(platform, files, report)
+    check_apt_repositories(platform.apt_repositories, platform.project_dir, files, report)
     return platform
 
 

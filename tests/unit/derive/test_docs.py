@@ -4,6 +4,7 @@ import re
 
 import pytest
 from ansible_collections.tandem.platform.plugins.plugin_utils import (
+    apt_repositories,
     autoscaling,
     catalog,
     events,
@@ -21,6 +22,7 @@ MODELS = [
     *(gateway.Gateway, gateway.TokenSettings, gateway.RateLimits, gateway.Rate),
     *(settings.Site, settings.PostgresSettings, settings.RabbitmqSettings, settings.EdgeCertificate),
     *(timeout_profiles.PostgresTimeouts, timeout_profiles.ClientTimeouts, timeout_profiles.HaproxyTimeouts),
+    apt_repositories.AptRepository,
     *(timeout_profiles.RabbitmqTimeouts, events.Consumption, autoscaling.Autoscale),
 ]
 
