@@ -191,6 +191,16 @@ def test_lines_outlive_a_crash(host: Any) -> None:
     assert [line for _, line in lines(host, '{host="crash"}')] == ["before the crash"]
 
 
+def test_a_reload_is_a_restart_for_new_certificates(host: Any) -> None:
+    before = process(host)
+    said(host, f"systemctl reload {UNIT}")
+    deadline = time.monotonic() + 90
+    while process(host) in {before, "0"}:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    wait_until_ready(host)
+
+
 def test_too_many_labels_are_refused(host: Any) -> None:
     labels = {f"label{number}": "x" for number in range(9)}
     body = json.dumps({"streams": [{"stream": labels, "values": [[str(time.time_ns()), "a line"]]}]})
