@@ -15,8 +15,8 @@ from packages.errors import PackagesError
 
 GO = (1, 26, 5)
 """The oldest that Loki's module takes, and the one that is fetched where there is none."""
-RUST = (1, 91, 0)
-"""The oldest with which Garage was built."""
+RUST = (1, 95, 0)
+"""The one with which Garage was built; older ones were not tried."""
 
 GO_SYSTEMS = {"amd64": "linux-amd64", "arm64": "linux-arm64"}
 
