@@ -60,6 +60,15 @@ def _package(value: str) -> str:
     return value
 
 
+def _origin(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9.][A-Za-z0-9 ._/-]*", value) or value == "Debian":
+        raise wrong(
+            f"{value!r} is not the origin of a repository like this",
+            "copy the field Origin of its Release file",
+        )
+    return value
+
+
 Name = Annotated[str, AfterValidator(_name)]
 Uri = Annotated[str, AfterValidator(_uri)]
 Suite = Annotated[str, AfterValidator(_suite)]
@@ -84,6 +93,8 @@ class AptRepository(Strict):
         list[Package], BeforeValidator(as_list), Field(min_length=1, examples=["packages: [loki]"])
     ]
     pin: Annotated[int, Field(ge=1, le=1001)] = 990
+    # What its Release file says; tells it apart from Debian's where one host has both.
+    origin: Annotated[str, AfterValidator(_origin)] | None = None
 
     @property
     def key_file(self) -> str | None:

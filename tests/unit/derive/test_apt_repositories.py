@@ -37,6 +37,7 @@ def test_a_folder_with_packages(repositories):
         "components": [],
         "packages": ["loki", "promtail"],
         "pin": 990,
+        "origin": None,
         "key": KEY + "\n",
     }
 

@@ -979,6 +979,7 @@ source("component_with_a_blank", ".components[0]", "is not a component", "main",
 source("source_of_a_pattern", ".packages[0]", "is not a package's name", "whole names", packages=["graf*"])
 source("source_of_no_package", ".packages", "[] is refused", "at least 1", packages=[])
 source("pin_that_removes", ".pin", "is refused", "greater than or equal to 1", pin=-1)
+source("origin_of_debian", ".origin", "not the origin", "Release file", origin="Debian")
 source("folder_with_components", ".components", "beside suite ./", "leave components out", suites=["./"])
 source(
     "suite_without_components", ".components", "suite stable needs it", "components: [main]", components=[]
