@@ -97,6 +97,32 @@ def test_a_source_is_trusted_by_its_own_key_only(host: Any) -> None:
     assert "trusted" not in source.lower()
 
 
+def test_a_source_that_is_no_longer_named_goes_and_its_packages_stay(host: Any) -> None:
+    find = "find /etc/apt -name 'tandem-*' -printf '%f\\n' | sort"
+    files = ["tandem-lab.asc", "tandem-lab.pref", "tandem-lab.sources"]
+    assert said(host, find).splitlines() == files
+    code, output = play(base_apt_repositories=[])
+    assert code == 0, output
+    assert said(host, find) == ""
+    assert "3143" not in said(host, "apt-cache policy loki")
+    assert host.package("loki").is_installed
+    code, output = play()
+    assert code == 0, output
+    assert said(host, find).splitlines() == files
+    assert "3143" in said(host, "apt-cache policy loki")
+
+
+def test_a_source_on_the_host_of_another_one_is_refused(host: Any) -> None:
+    other = "/etc/apt/sources.list.d/other.list"
+    said(host, f"echo 'deb http://10.60.255.1/debian trixie main' > {other}")
+    try:
+        code, output = play()
+        assert code != 0
+        assert "other.list" in output and "origin" in output
+    finally:
+        said(host, f"rm {other}")
+
+
 def test_a_unit_of_the_package_would_not_start(host: Any) -> None:
     unit = "[Service]\\nExecStart=/usr/bin/sleep infinity\\n"
     said(host, f"printf '{unit}' > /etc/systemd/system/loki.service && systemctl daemon-reload")
