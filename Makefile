@@ -7,6 +7,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export MOLECULE_GLOB := molecule/*/molecule.yml
 ROLE ?=
 BOARDS ?=
+PACKAGES ?=
 ROLES := $(notdir $(wildcard roles/*))
 # Those whose tests show what the end-to-end tests can't; the others take part in `make molecule`.
 TEST_ROLES := haproxy nginx postgres service
@@ -33,7 +34,7 @@ test: setup lint unit lab-test molecule-test e2e ## Run what protects everything
 lint: setup ## Check style and types
 	@ruff check .
 	@ruff format --check .
-	@mypy lab tools dashboards tests/support tests/bench tests/tools
+	@mypy lab tools packages dashboards tests/support tests/bench tests/tools
 	@mypy --package ansible_collections.tandem.platform.plugins
 	@cd roles/postgres/files && mypy --config-file $(CURDIR)/pyproject.toml stall_guard
 	@cd roles/service/files && mypy --config-file $(CURDIR)/pyproject.toml timer_runner
@@ -61,6 +62,10 @@ molecule: setup ## Test the roles on hosts of their own; one of them with ROLE=n
 .PHONY: molecule-test
 molecule-test: setup
 	@tools/molecule.sh $(TEST_ROLES)
+
+.PHONY: packages
+packages: setup ## Build the packages that Debian lacks, once per user (about eight minutes); PACKAGES=garage builds that
+	@$(VENV)/python -m packages $(PACKAGES)
 
 .PHONY: faults
 faults: setup ## Run every fault five times on the running lab and print a table (about two hours)

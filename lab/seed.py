@@ -7,7 +7,7 @@ import shutil
 import uuid
 from pathlib import Path
 
-from lab import keys
+from lab import keys, repository
 from lab.model import Host
 from lab.outside import files as outside_files
 from lab.paths import MACHINE
@@ -26,7 +26,9 @@ RequiredForOnline=no
 """
 
 APT_PROXY = f"""#!/bin/bash
-# Asked by apt: the lab's package cache, or, should it not answer, straight through the address translation.
+# Asked by apt, for an address: the lab's package cache, or, should it not answer, through the address translation.
+# The lab's own repository is not cached: its packages may change and keep their names.
+case "$1" in {repository.ADDRESS}*) echo DIRECT; exit ;; esac
 if (exec 3<>/dev/tcp/{MACHINE}/{PROXY_PORT}) 2>/dev/null; then echo {PROXY}; else echo DIRECT; fi
 """
 

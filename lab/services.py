@@ -1,4 +1,4 @@
-"""The lab's two helpers: DNS on every gateway, and a package cache at the machine's end of the wire."""
+"""The lab's helpers: DNS on every gateway; a package cache and a repository at the machine's end of the wire."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
 
-from lab import network, shell
+from lab import network, repository, shell
 from lab.errors import LabError
 from lab.model import Host
 from lab.paths import MACHINE, RUN, own_cache
@@ -25,9 +25,10 @@ _PROXY_CONFIG = RUN / "packages"
 
 
 def ensure_packages() -> None:
-    """Start the package cache if it does not answer. Call with the lab's lock held."""
+    """Start the package cache and the repository if they do not answer. Call with the lab's lock held."""
     if not _answers():
         _start_packages()
+    repository.ensure()
 
 
 def ensure_dns(hosts: Iterable[Host]) -> None:
@@ -37,7 +38,7 @@ def ensure_dns(hosts: Iterable[Host]) -> None:
 
 
 def stop() -> None:
-    """End both, if they run."""
+    """End them, if they run."""
     for process in processes():
         os.kill(process, signal.SIGTERM)
     deadline = time.monotonic() + 10
@@ -49,7 +50,11 @@ def stop() -> None:
 
 def processes() -> list[int]:
     """Return the ids of the lab's helpers, found by the configuration they were started with."""
-    return [*_running("dnsmasq", str(_DNS_CONFIG)), *_running("apt-cacher-ng", str(_PROXY_CONFIG))]
+    return [
+        *_running("dnsmasq", str(_DNS_CONFIG)),
+        *_running("apt-cacher-ng", str(_PROXY_CONFIG)),
+        *(process for process, words in command_lines() if repository.is_server(words)),
+    ]
 
 
 def name_lines(hosts: Iterable[Host]) -> str:

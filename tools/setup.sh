@@ -5,8 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages=(
-  apt-cacher-ng ca-certificates chromium dnsmasq-base e2fsprogs git iproute2 make mmdebstrap nftables openssh-client
-  fonts-dejavu-core postgresql procps python3 python3-venv rabbitmq-server redis-server rsync systemd-container util-linux
+  apt-cacher-ng apt-utils ca-certificates chromium dnsmasq-base e2fsprogs git gpg gpg-agent iproute2 make mmdebstrap nftables
+  fonts-dejavu-core openssh-client postgresql procps python3 python3-venv rabbitmq-server redis-server rsync systemd-container util-linux
 )
 
 # npm makes the files for browsers of releases; one from elsewhere does as well, and Debian's could not stand beside it.

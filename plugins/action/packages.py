@@ -7,9 +7,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ansible.plugins.action import ActionBase
+
+
+def with_fresh_lists(install: Callable[[int], dict[str, Any]], valid_for: int) -> dict[str, Any]:
+    """Install, and once more with fresh lists when that fails.
+
+    ``install`` takes the seconds for which lists are taken as fresh: a repository may have got the package since.
+    """
+    done = install(valid_for)
+    return install(0) if done.get("failed") and valid_for else done
 
 
 class ActionModule(ActionBase):
@@ -29,16 +39,20 @@ class ActionModule(ActionBase):
             result["diff"] = [{"prepared": f"packages to install: {', '.join(missing)}\n"}]
         if self._task.check_mode:
             return result
-        installed: dict[str, Any] = self._execute_module(
-            module_name="ansible.builtin.apt",
-            module_args={
+
+        def install(valid_for: int) -> dict[str, Any]:
+            arguments = {
                 "name": missing,
                 "update_cache": True,
-                "cache_valid_time": self._task.args.get("cache_valid_time", 3600),
+                "cache_valid_time": valid_for,
                 "install_recommends": False,
-            },
-            task_vars=task_vars,
-        )
+            }
+            done: dict[str, Any] = self._execute_module(
+                module_name="ansible.builtin.apt", module_args=arguments, task_vars=task_vars
+            )
+            return done
+
+        installed = with_fresh_lists(install, self._task.args.get("cache_valid_time", 3600))
         if installed.get("failed"):
             cure = (
                 "Next: `apt-get update` and `apt-cache policy` on the host show what its repositories offer."

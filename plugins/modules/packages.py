@@ -27,7 +27,9 @@ options:
     elements: str
     required: true
   cache_valid_time:
-    description: Seconds for which package lists are taken as fresh when something has to be installed.
+    description:
+      - Seconds for which package lists are taken as fresh when something has to be installed. When that fails, it is
+        tried once more with lists fetched anew.
     type: int
     default: 3600
 notes:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .apt_repositories import apt_repositories_view
 from .event_rules import check_events
 from .gateway_rules import check_gateway
 from .inventory import Groups, HostVariables, Inventory, read_inventory
@@ -88,6 +89,9 @@ def derive(inputs: Inputs, files: ProjectFiles, calendar: Calendar = calendar_pr
         check_pools(catalog, inventory, platform, report)
         if profile is not None and not report.problems:
             result = _views(platform, profile, catalog, inventory, report.warnings)
+            result["apt_repositories"] = apt_repositories_view(
+                platform.apt_repositories, platform.project_dir, files
+            )
     return Derivation(result, sorted(set(report.problems)), report.warnings)
 
 
@@ -114,6 +118,7 @@ def _views(
         "public_names": list(platform.public_names),
         "secrets_dir": platform.secrets_dir,
         "project_dir": platform.project_dir,
+        "observability": platform.observability,
         "edge_certificate": edge_certificate_view(platform),
         "sites": {name: site.model_dump() for name, site in platform.sites.items()},
         "hosts": hosts,

@@ -26,12 +26,12 @@ def wrong(what: str, cure: str) -> PydanticCustomError:
     return PydanticCustomError("tandem", "{what}", {"what": what, "cure": cure})
 
 
-def _as_list(value: Any) -> Any:
+def as_list(value: Any) -> Any:
     """Take one word for a list of one word, as a compose file does."""
     return [value] if isinstance(value, str) else value
 
 
-Words = Annotated[list[str], BeforeValidator(_as_list)]
+Words = Annotated[list[str], BeforeValidator(as_list)]
 
 # Error types of pydantic whose message becomes (what, cure).
 TYPES = {

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field
 
 from . import names
 from .alerts import Alerts, check_alerts
+from .apt_repositories import AptRepository, check_apt_repositories
 from .gateway import Gateway
 from .problems import Report, counted, listing, shown
 from .project_files import ProjectFiles, absolute
@@ -157,7 +158,7 @@ class Platform(Strict):
     # False: no metrics, logs, dashboards and alerts; nothing of theirs is derived.
     observability: bool = True
     prometheus: Annotated[PrometheusSettings, Field(default_factory=PrometheusSettings)]
-    apt_repositories: Annotated[list[Any], Field(default_factory=list)]
+    apt_repositories: Annotated[list[AptRepository], Field(default_factory=list)]
 
     @property
     def witness_sites(self) -> list[str]:
@@ -182,6 +183,7 @@ def read_platform(variables: Mapping[str, Any], files: ProjectFiles, report: Rep
     _check_sites(platform, report)
     _check_edge_certificate(platform, files, report)
     check_alerts(platform.alerts, platform.project_dir, files, report)
+    check_apt_repositories(platform.apt_repositories, platform.project_dir, files, report)
     return platform
 
 

@@ -5,6 +5,7 @@ import re
 import pytest
 from ansible_collections.tandem.platform.plugins.plugin_utils import (
     alerts,
+    apt_repositories,
     autoscaling,
     catalog,
     events,
@@ -25,6 +26,7 @@ MODELS = [
     *(settings.Site, settings.PostgresSettings, settings.RabbitmqSettings, settings.EdgeCertificate),
     *(alerts.Alerts, alerts.Email, alerts.Hook, alerts.Objectives),
     *(timeout_profiles.PostgresTimeouts, timeout_profiles.ClientTimeouts, timeout_profiles.HaproxyTimeouts),
+    apt_repositories.AptRepository,
     *(timeout_profiles.RabbitmqTimeouts, events.Consumption, autoscaling.Autoscale),
 ]
 

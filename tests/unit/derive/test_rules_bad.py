@@ -938,6 +938,76 @@ gateway(
 )
 
 
+# Package sources
+
+KEY = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDMEZ\n-----END PGP PUBLIC KEY BLOCK-----\n"
+SOURCE = {
+    "name": "shop",
+    "uris": ["https://apt.example.org/shop"],
+    "suites": ["stable"],
+    "components": ["main"],
+    "signed_by": KEY,
+    "packages": ["loki"],
+}
+
+
+def source(case_name, key, what, cure, **keys):
+    """Register a change of some keys of a sound package source."""
+    where = f"platform_apt_repositories[0]{key}"
+    variable(case_name, where, what, cure, platform_apt_repositories=[SOURCE | keys])
+
+
+source("unknown_key_of_a_source", ".uri", "unknown key", "write uris", uri="x")
+source("source_named_with_a_blank", ".name", "not a name for files", "a-z", name="the shop")
+source(
+    "source_of_files",
+    ".uris[0]",
+    "not an address of a repository",
+    "https://HOST/PATH",
+    uris="file:///srv/apt",
+)
+source("source_without_an_address", ".uris", "[] is refused", "at least 1", uris=[])
+source(
+    "source_with_a_password",
+    ".uris[0]",
+    "holds a user or a password",
+    "leave it out",
+    uris="https://u:p@apt.example.org/",
+)
+source("suite_with_a_blank", ".suites[0]", "is not a suite", "stable", suites="stable main")
+source("component_with_a_blank", ".components[0]", "is not a component", "main", components="main contrib")
+source("source_of_a_pattern", ".packages[0]", "is not a package's name", "whole names", packages=["graf*"])
+source("source_of_no_package", ".packages", "[] is refused", "at least 1", packages=[])
+source("pin_that_removes", ".pin", "is refused", "greater than or equal to 1", pin=-1)
+source("origin_of_debian", ".origin", "not the origin", "Release file", origin="Debian")
+source("folder_with_components", ".components", "beside suite ./", "leave components out", suites=["./"])
+source(
+    "suite_without_components", ".components", "suite stable needs it", "components: [main]", components=[]
+)
+source("key_that_is_not_there", ".signed_by", "/project/shop.asc", "make packages", signed_by="shop.asc")
+source(
+    "key_that_is_binary",
+    ".signed_by",
+    "not a public key in text form",
+    "gpg --enarmor",
+    signed_by="common.env",
+)
+source(
+    "private_key",
+    ".signed_by",
+    "holds a private key",
+    "gpg --armor --export",
+    signed_by=KEY + "-----BEGIN PGP PRIVATE KEY BLOCK-----",
+)
+
+
+@case_of(
+    "platform_apt_repositories[1].name", "is also the name of platform_apt_repositories[0]", "of its own"
+)
+def two_sources_of_a_name(case):
+    case.platform["platform_apt_repositories"] = [SOURCE, SOURCE | {"packages": ["promtail"]}]
+
+
 # Metrics
 
 

@@ -1,6 +1,7 @@
 """Which packages are missing."""
 
 import pytest
+from ansible_collections.tandem.platform.plugins.action.packages import with_fresh_lists
 from ansible_collections.tandem.platform.plugins.module_utils.dpkg import missing
 
 KNOWN = "curl\t8.14\tinstalled\nnginx\t1.26\tconfig-files\nhaproxy\t3.0\tinstalled\n"
@@ -34,3 +35,23 @@ def test_check_mode_predicts_without_apt(player, program):
     assert (done["One"]["changed"], done["One"]["missing"]) == (True, ["no-such-package"])
     assert done["One"]["diff"] == [{"prepared": "packages to install: no-such-package\n"}]
     assert done["None"]["changed"] is False
+
+
+@pytest.mark.parametrize(
+    ("valid_for", "answers", "asked"),
+    [
+        (3600, [{"changed": True}], [3600]),
+        (3600, [{"failed": True}, {"changed": True}], [3600, 0]),
+        (3600, [{"failed": True}, {"failed": True, "msg": "again"}], [3600, 0]),
+        (0, [{"failed": True}], [0]),
+    ],
+)
+def test_a_package_that_is_not_found_may_be_in_newer_lists(valid_for, answers, asked):
+    seen = []
+
+    def install(seconds):
+        seen.append(seconds)
+        return answers[len(seen) - 1]
+
+    assert with_fresh_lists(install, valid_for) == answers[-1]
+    assert seen == asked
