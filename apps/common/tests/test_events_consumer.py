@@ -23,7 +23,6 @@ from support.events import (
     wait_for,
 )
 from tandem_common import logs
-from tandem_common.request_ids import request_id
 from tandem_common.database import Database
 from tandem_common.events import Handler, Reject
 from tandem_common.events.consumer import Consumer, WrongConfiguration
