@@ -10,7 +10,7 @@ BOARDS ?=
 PACKAGES ?=
 ROLES := $(notdir $(wildcard roles/*))
 # Those whose tests show what the end-to-end tests can't; the others take part in `make molecule`.
-TEST_ROLES := haproxy nginx postgres service
+TEST_ROLES := haproxy postgres service
 PYTEST := $(VENV)/pytest
 
 .PHONY: help
