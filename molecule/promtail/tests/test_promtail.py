@@ -268,8 +268,7 @@ def test_what_is_written_while_an_instance_is_stopped_comes_later(host: Any) -> 
     said(host, "systemctl stop promtail@msk")
     service_says(host, "users", *(f"{text} {number}" for number in range(50)))
     said(host, "systemctl start promtail@msk")
-    wait(lambda: len(written(host, "msk", text)) == 50, "all lines")
-    assert len(numbers(host, "msk", text)) == 50
+    wait(lambda: len(numbers(host, "msk", text)) == 50, "all lines")
 
 
 def test_it_ends_in_time_and_comes_back_though_its_loki_is_away(host: Any) -> None:
@@ -327,8 +326,9 @@ def test_idle_cost(host: Any) -> None:
         before = int(said(host, usage))
         time.sleep(seconds)
         share = (int(said(host, usage)) - before) / 1e9 / seconds
-        memory = int(said(host, f"systemctl show -P MemoryCurrent promtail@{name}")) / 2**20
-        print(f"\npromtail@{name}: {share * 100:.2f} % of a core, {memory:.0f} MiB, 3 journals")
+        process = said(host, f"systemctl show -P MainPID promtail@{name}")
+        memory = said(host, f"grep -E '^(VmRSS|RssAnon)' /proc/{process}/status").split()
+        print(f"\npromtail@{name}: {share * 100:.2f} % of a core, {' '.join(memory)}, 3 journals and 2 files")
         assert share < 0.02
 
 
@@ -352,7 +352,9 @@ def test_a_new_service_is_read_after_one_restart(host: Any) -> None:
 
 def test_a_new_certificate_is_taken_without_a_restart(host: Any) -> None:
     before = processes(host)
-    serial = f"openssl s_client -connect {ADDRESS}:9080 </dev/null 2>/dev/null | openssl x509 -noout -serial"
+    # By its name, as the scraper asks: to callers who name no host it shows the one that it started with.
+    connect = f"openssl s_client -connect {ADDRESS}:9080 -servername m-promtail"
+    serial = f"{connect} </dev/null 2>/dev/null | openssl x509 -noout -serial"
     old = said(host, serial)
     (SECRETS / "certificates" / "m-promtail" / "promtail.pem").unlink()
     play()
