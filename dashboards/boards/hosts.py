@@ -203,6 +203,7 @@ REST = Row(
             Query(f"max by (host) (abs(node_timex_offset_seconds{{{THIS}}}))", "{{host}}"),
             width=24,
             height=6,
+            empty="containers may not ask for the state of the clock, as in the lab",
         ),
         logs(
             "Warnings and errors",
