@@ -81,7 +81,7 @@ bench-broker: setup ## Measure on the running lab for how long the broker takes 
 
 .PHONY: status
 status: setup ## Show the platform of the lab on one screen; fails when something is wrong
-	@ANSIBLE_CALLBACKS_ENABLED= ansible-playbook playbooks/status.yml
+	@ansible-playbook playbooks/status.yml
 
 .PHONY: dashboards
 dashboards: setup ## Print every dashboard's panels with their present values in the lab; some of them with BOARDS="edge hosts"
