@@ -10,13 +10,12 @@ import structlog
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
-    PlatformCollector,
-    ProcessCollector,
     disable_created_metrics,
     generate_latest,
 )
 from prometheus_client.registry import Collector
 
+from tandem_common.process_metrics import add_process_metrics
 from tandem_common.settings import ServiceSettings
 
 log = structlog.get_logger(__name__)
@@ -33,8 +32,7 @@ def process_registry(settings: ServiceSettings, more: Sequence[Collector] = ()) 
     """
     disable_created_metrics()  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
+    add_process_metrics(registry)
     for collector in more:
         registry.register(collector)
     if settings.metrics_socket:

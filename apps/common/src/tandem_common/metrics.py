@@ -7,11 +7,11 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
-    PlatformCollector,
-    ProcessCollector,
     disable_created_metrics,
     generate_latest,
 )
+
+from tandem_common.process_metrics import add_process_metrics
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -24,8 +24,7 @@ class Metrics:
 
     def __post_init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
+        add_process_metrics(self.registry)
         labels = ["method", "route"]
         self.requests = Counter(
             "http_requests", "Requests answered", [*labels, "status"], registry=self.registry
