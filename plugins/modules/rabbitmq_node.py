@@ -181,6 +181,9 @@ class Node:
             return
         if self.place.state == "joining":
             self.clear()
+        # The first command would start a port mapper of its own, outside the unit, which then could not start.
+        self.systemctl("daemon-reload")
+        self.systemctl("start", "tandem-epmd.service")
         found = self.look_around()
         members = found[1].members if found else None
         steps = entry(self.name, self.module.params["nodes"], self.absent, members)

@@ -7,8 +7,8 @@ import pytest
 from tests.support.faults import FAULTS, run_fault
 from tests.support.playbook import playbook
 
-# Here the clients share two cores with twelve hosts, and after a switchover sixty processes have work at once (seen: 1.6
-# to 2.7 s). `make faults`, on a machine with nothing else to do, holds the platform to the promise itself.
+# Here the clients share two cores with twelve hosts, and after a switchover sixty processes have work at once (seen:
+# 1.6 to 2.7 s). `make faults`, on a machine with nothing else to do, holds the platform to the promise itself.
 SLACK_SECONDS = 2.0
 
 

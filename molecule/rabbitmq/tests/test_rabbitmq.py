@@ -116,6 +116,12 @@ def test_debians_own_units_never_ran(on: On, name: str) -> None:
     assert on(name).service(UNIT).is_running
 
 
+def test_the_port_mapper_is_the_units_own(on: On) -> None:
+    for name in ADDRESSES:
+        main = said(on(name), "systemctl show -P MainPID tandem-epmd.service")
+        assert f"pid={main}," in said(on(name), "ss -Hltnp sport = :4369"), name
+
+
 @pytest.mark.parametrize("name", ADDRESSES)
 def test_secrets_are_for_the_broker_alone(on: On, name: str) -> None:
     cookie = on(name).file("/var/lib/rabbitmq/.erlang.cookie")

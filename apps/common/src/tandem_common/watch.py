@@ -65,6 +65,8 @@ class Watch:
                 log.exception("database check failed")
             self._checked.set()
             time.sleep(max(0.1, INTERVAL_SECONDS - (time.monotonic() - started)))
+        # The last check may have connected again behind the close that ends the watch.
+        self._database.close()
 
     def check(self) -> None:
         """Ask both kinds of node once."""
