@@ -1,4 +1,4 @@
-"""What the world offers to the platform: stand-ins of a payment provider, of a mail server and of a receiver of alerts."""
+"""What the world offers to the platform: stand-ins of a payment provider, a mail server and a receiver of alerts."""
 
 from __future__ import annotations
 
