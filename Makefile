@@ -8,9 +8,10 @@ export MOLECULE_GLOB := molecule/*/molecule.yml
 ROLE ?=
 BOARDS ?=
 PACKAGES ?=
+OBSERVABILITY ?= true
 ROLES := $(notdir $(wildcard roles/*))
 # Those whose tests show what the end-to-end tests can't; the others take part in `make molecule`.
-TEST_ROLES := haproxy postgres service
+TEST_ROLES := postgres
 PYTEST := $(VENV)/pytest
 
 .PHONY: help
@@ -22,13 +23,13 @@ setup:
 	@tools/setup.sh
 
 .PHONY: lab
-lab: setup ## Boot the lab, deploy the platform onto it and say where to look
+lab: setup $(if $(filter-out false,$(OBSERVABILITY)),packages) ## Boot the lab, deploy the platform, say where to look; OBSERVABILITY=false leaves out what needs packages
 	@./lab/lab up
-	@ansible-playbook site.yml
+	@ansible-playbook site.yml $(if $(filter false,$(OBSERVABILITY)),-e '{"platform_observability": false}')
 	@$(VENV)/python -m tools.where
 
 .PHONY: test
-test: setup lint unit lab-test molecule-test e2e ## Run what protects everything within an hour: lint, unit, role tests, the platform end to end
+test: setup packages lint unit lab-test molecule-test e2e ## Run what protects everything within an hour: lint, unit, role tests, the platform end to end
 
 .PHONY: lint
 lint: setup ## Check style and types
