@@ -49,13 +49,13 @@ def unsent(lab: Lab) -> dict[str, int]:
 
 
 def outside(lab: Lab, port: int, what: str) -> list[dict[str, Any]]:
-    """A list that one of the world's stand-ins keeps."""
+    """A list that one of the world's stand-ins keeps; `what` names it and may have a query behind it."""
     address = lab.env()["hosts"]["world"]["address"]
     done = lab.run(
         "world", ["curl", "-sf", "--max-time", "20", f"http://{address}:{port}/{what}"], timeout=30
     )
     done.check_returncode()
-    found: list[dict[str, Any]] = json.loads(done.stdout)[what]
+    found: list[dict[str, Any]] = json.loads(done.stdout)[what.partition("?")[0]]
     return found
 
 

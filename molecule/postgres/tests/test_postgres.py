@@ -129,7 +129,7 @@ def test_an_observer_sees_outbox_and_leases_and_nothing_else(on: Callable[[str],
     assert metrics(observer, "select * from tandem.outbox_state()").stdout == ""
     assert metrics(observer, "select job, token, host, expires_at from tandem.timer_runs").rc == 0
     for statement in (
-        "select * from greetings",
+        "select * from public.greetings",
         "select * from tandem.init_scripts",
         "select moment from tandem.timer_runs",
         "select rolpassword from pg_authid",
