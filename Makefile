@@ -72,6 +72,10 @@ packages: setup ## Build the packages that Debian lacks, once per user (about ei
 faults: setup ## Run every fault five times on the running lab and print a table (about two hours)
 	@$(PYTEST) tests/faults -v -s
 
+.PHONY: observe
+observe: setup ## Break things on the running lab and check what is told: alerts, mails, logs (about 50 minutes)
+	@$(PYTEST) tests/observability -v -s
+
 .PHONY: bench
 bench: setup ## Measure deploys, second runs, the idle lab and how fast the shop answers; prints figures
 	@$(VENV)/python -m tests.bench

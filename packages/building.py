@@ -7,8 +7,9 @@ import shutil
 from pathlib import Path
 
 from packages import places, toolchains
-from packages.console import follow
-from packages.recipes import LOKI_MODULE, Recipe, sources
+from packages.console import follow, run
+from packages.errors import PackagesError
+from packages.recipes import LOKI_MODULE, Edit, Recipe, sources
 
 
 def build(recipe: Recipe, architecture: str) -> Path:
@@ -29,6 +30,7 @@ def _go(recipe: Recipe, architecture: str, folder: Path) -> Path:
         "GOFLAGS": "-mod=readonly -trimpath -buildvcs=false",
         "CGO_ENABLED": str(int(recipe.c_compiler)),
     }
+    _edit(recipe, go, env, folder)
     result = folder / recipe.name
     version = f"-X {LOKI_MODULE}/pkg/util/build.Version={recipe.version}"
     command: list[str | Path] = [
@@ -45,6 +47,31 @@ def _go(recipe: Recipe, architecture: str, folder: Path) -> Path:
     ]
     follow(f"{recipe.name}: compiling", command, folder / "build.log", env, folder)
     return result
+
+
+def _edit(recipe: Recipe, go: Path, env: dict[str, str], folder: Path) -> None:
+    """Make edited copies of the modules that the recipe changes, and have the program built from them."""
+    for edit in recipe.edits:
+        run(go, "mod", "download", edit.module, env=env, folder=folder)
+        original = run(go, "list", "-m", "-f", "{{.Dir}}", edit.module, env=env, folder=folder).strip()
+        copy = folder / "edited" / edit.module
+        # The contents only: Go keeps its modules read-only.
+        shutil.copytree(original, copy, copy_function=shutil.copyfile)
+        for each in copy.rglob("*"):
+            each.chmod(0o755 if each.is_dir() else 0o644)
+        file = copy / edit.file
+        file.write_text(edited(file.read_text(), edit))
+        run(go, "mod", "edit", f"-replace={edit.module}=./{copy.relative_to(folder)}", env=env, folder=folder)
+
+
+def edited(text: str, edit: Edit) -> str:
+    """Apply an edit. Raises PackagesError when the file does not have the old text exactly once."""
+    if text.count(edit.old) != 1:
+        raise PackagesError(
+            f"{edit.module}/{edit.file} has {edit.old!r} {text.count(edit.old)} times, not once",
+            "The module changed: look what became of it, and change the edit in packages/recipes.py.",
+        )
+    return text.replace(edit.old, edit.new)
 
 
 def _rust(recipe: Recipe, folder: Path) -> Path:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from lab import Lab
 from lab.outside import HOOKS_PORT, MAILS_PORT
@@ -30,7 +31,9 @@ class Alert:
     @property
     def where(self) -> str:
         """Its host, or its site, or what else it is about."""
-        return next((self.labels[label] for label in ("host", "site", "service", "queue") if label in self.labels), "")
+        return next(
+            (self.labels[label] for label in ("host", "site", "service", "queue") if label in self.labels), ""
+        )
 
     def __str__(self) -> str:
         return f"{self.name} {self.where}".strip()
@@ -73,7 +76,28 @@ def mails(lab: Lab, since: float) -> list[Mail]:
     return found
 
 
-def posted(lab: Lab, since: float, path: str = "alerts") -> list[dict[str, Any]]:
-    """What the webhook's receiver got after a moment (s since 1970): bodies as Alertmanager sends them."""
-    posts = outside(lab, HOOKS_PORT, f"posts?path=/{path}")
-    return [dict(post["body"]) for post in posts if float(post["received_at"]) >= since]
+@dataclass(frozen=True)
+class Notice:
+    """What one post tells of: an alert's name, and the site where it fires, or nothing."""
+
+    name: str
+    site: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.site}".strip()
+
+    @staticmethod
+    def of(body: Mapping[str, Any], status: str) -> list[Notice]:
+        """The alerts of a post in a status, `firing` or `resolved`."""
+        found = [item["labels"] for item in body["alerts"] if item["status"] == status]
+        return [Notice(labels["alertname"], labels.get("site", "")) for labels in found]
+
+
+def posted(lab: Lab, since: float, senders: Collection[str]) -> list[dict[str, Any]]:
+    """Bodies, as Alertmanager makes them, that the webhook's receiver got from hosts after a moment (s since 1970)."""
+    posts = outside(lab, HOOKS_PORT, "posts?path=/alerts")
+    return [
+        dict(post["body"])
+        for post in posts
+        if float(post["received_at"]) >= since and urlsplit(post["body"]["externalURL"]).hostname in senders
+    ]

@@ -6,7 +6,9 @@ import re
 import pytest
 
 from packages import recipes
-from packages.recipes import RECIPES_BY_NAME, key, sources
+from packages.building import edited
+from packages.errors import PackagesError
+from packages.recipes import RECIPES_BY_NAME, Edit, key, sources
 
 
 def test_a_changed_recipe_has_another_key(recipe):
@@ -57,3 +59,11 @@ def test_the_roles_install_what_is_built(root):
 
 def test_a_crate_has_no_files_here():
     assert sources(RECIPES_BY_NAME["garage"]) == []
+
+
+def test_an_edit_of_a_file_that_changed_is_refused():
+    edit = Edit("example.org/module", "file.go", "Wait(1)", "Wait(2)")
+    assert edited("a; Wait(1); b", edit) == "a; Wait(2); b"
+    for text in ("a; b", "Wait(1); Wait(1)"):
+        with pytest.raises(PackagesError, match="not once"):
+            edited(text, edit)
