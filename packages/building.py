@@ -59,6 +59,8 @@ def _edit(recipe: Recipe, go: Path, env: dict[str, str], folder: Path) -> None:
         shutil.copytree(original, copy, copy_function=shutil.copyfile)
         for each in copy.rglob("*"):
             each.chmod(0o755 if each.is_dir() else 0o644)
+        if not (copy / "go.mod").exists():  # modules from before there were any
+            (copy / "go.mod").write_text(f"module {edit.module}\n")
         file = copy / edit.file
         file.write_text(edited(file.read_text(), edit))
         run(go, "mod", "edit", f"-replace={edit.module}=./{copy.relative_to(folder)}", env=env, folder=folder)

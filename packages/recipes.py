@@ -91,7 +91,7 @@ RECIPES_BY_NAME = {
             # case; ten looks a second at each of twenty journals cost more than all lines (docs/packages.md).
             edits=(
                 Edit(
-                    "github.com/coreos/go-systemd/v22",
+                    "github.com/coreos/go-systemd",
                     "sdjournal/read.go",
                     "r.journal.Wait(100 * time.Millisecond)",
                     "r.journal.Wait(2 * time.Second)",
