@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from tests.support.playbook import ROOT
+from tests.support.secrets import generated
 
 SECRETS = ROOT / "inventories/lab/.secrets"
 APP_HOSTS = ["msk-app1", "spb-app1"]
@@ -14,13 +15,7 @@ ALL_HOSTS = ["msk-edge1", "msk-app1", "msk-data1", "wit1"]
 
 @pytest.fixture(scope="module")
 def values():
-    """Every generated secret's text, or its most telling line where it is a key."""
-    found = {}
-    for path in sorted(SECRETS.rglob("*")):
-        if path.is_file() and path.suffix not in (".pem", ".crt", ".csr", ".lock"):
-            lines = [line for line in path.read_text().splitlines() if line and not line.startswith("-----")]
-            if lines:  # lock files are empty
-                found[str(path.relative_to(SECRETS))] = lines[0]
+    found = generated(SECRETS)
     assert len(found) > 8, found.keys()
     return found
 
