@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections import Counter
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 
 from lab import Lab
@@ -58,9 +58,9 @@ def component(unit: str) -> str:
     return "tandem-platform-exporter" if name.startswith("tandem-fact-") else name
 
 
-def used(before: Accounts, after: Accounts, seconds: float) -> Counter[str]:
+def used(before: Accounts, after: Accounts, seconds: float) -> dict[str, float]:
     """Shares of a core by component of what observes."""
-    shares: Counter[str] = Counter()
+    shares: dict[str, float] = defaultdict(float)
     for host, units in after.items():
         for unit, (now, _) in units.items():
             if OBSERVING.fullmatch(unit):
@@ -111,7 +111,7 @@ def main() -> None:
     finally:
         each(lab, hosts, "start", units)
     print("at rest, by component, of one core:")
-    for name, share in shares.most_common():
+    for name, share in sorted(shares.items(), key=lambda item: -item[1]):
         print(f"    {name:32} {share:6.3f}")
     print(f"    {'these together':32} {sum(shares.values()):6.3f}")
     print(
