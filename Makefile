@@ -8,7 +8,7 @@ export MOLECULE_GLOB := molecule/*/molecule.yml
 ROLE ?=
 ROLES := $(notdir $(wildcard roles/*))
 # Those whose tests show what the end-to-end tests can't; the others take part in `make molecule`.
-TEST_ROLES := haproxy postgres service
+TEST_ROLES := postgres
 PYTEST := $(VENV)/pytest
 
 .PHONY: help

@@ -154,7 +154,8 @@ def test_the_database_is_made_once_with_least_privilege(on: Callable[[str], Any]
     assert sql(primary, can, database="greetings") == "delete insert select update"
     never = (
         "select has_schema_privilege('greetings', 'public', 'create')"
-        " or has_schema_privilege('greetings', 'tandem', 'usage')"
+        " or has_schema_privilege('greetings', 'tandem', 'create')"
+        " or has_any_column_privilege('greetings', 'tandem.init_scripts', 'select, insert, update, references')"
         " or has_database_privilege('public', 'greetings', 'connect')"
     )
     assert sql(primary, never, database="greetings") == "f"
