@@ -24,11 +24,11 @@ from support.events import (
 )
 from tandem_common import logs
 from tandem_common.database import Database
-from tandem_common.events import Handler, Reject
+from tandem_common.events import Handler, Reject, consumer
 from tandem_common.events.consumer import Consumer, WrongConfiguration
 from tandem_common.events.model import MAX_BYTES, write
 from tandem_common.events.pruning import prune
-from tandem_common.problems import Unavailable
+from tandem_common.problems import OutcomeUnknown, Unavailable
 from tandem_common.request_ids import request_id
 
 MADE = "keeper:thing.made"
@@ -155,6 +155,28 @@ def test_a_handler_can_reject(broker, events, keeper):
         properties, _ = broker.take(DEAD)
     assert properties.headers["x-tandem-reason"] == "we don't want it"
     assert numbers(events) == []
+
+
+def test_a_rejection_counts_only_when_the_primary_can_commit(broker, events, keeper, monkeypatch):
+    """A primary that was replaced while it was cut off still answers, with what was true before."""
+    asked, committing = [], []
+
+    def apply(session, event, data, prepared):
+        asked.append(bool(committing))
+        if len(asked) <= 2:
+            raise Reject("there is no such thing")
+        note(session, event, data, prepared)
+
+    def replaced(session):
+        committing.append(True)
+        raise OutcomeUnknown("the COMMIT waits for a standby that follows another one")
+
+    monkeypatch.setattr(consumer, "make_durable", replaced)
+    put(broker, 13)
+    with consuming(keeper, with_handler(Handler(Thing, apply))):
+        wait_for(lambda: numbers(events) == [13], "its effect on the new primary")
+    assert asked == [False, False, True]
+    assert empty(broker, MADE, DEAD)
 
 
 def test_a_failure_is_tried_again_later_and_others_go_on(broker, events, keeper):

@@ -6,7 +6,9 @@ message that comes again is known, whoever died in between.
 
 import queue
 import time
+from collections.abc import Callable
 from enum import StrEnum
+from typing import TypeVar
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -29,6 +31,7 @@ from tandem_common.problems import OutcomeUnknown, Unavailable
 from tandem_common.settings import BrokerSettings
 
 log = structlog.get_logger(__name__)
+OutcomeT = TypeVar("OutcomeT")
 WAIT_SECONDS = 0.5
 """Longest wait for a message; then the wish to stop is looked at."""
 PAUSE_SECONDS = 1.0
@@ -155,7 +158,7 @@ class Consumer:
         known = handler.prepare is not None and self._known(queue_name, event)
         prepared = None if handler.prepare is None or known else handler.prepare(event, data)
 
-        def work(session: Session) -> Outcome:
+        def attempt(session: Session) -> Outcome:
             record = insert(CONSUMED).values(queue=queue_name, message_id=event.id)
             first = session.scalar(record.on_conflict_do_nothing().returning(CONSUMED.c.message_id))
             if first is None:
@@ -169,6 +172,18 @@ class Consumer:
             handler.apply(session, event, data, prepared)
             return Outcome.DONE
 
+        try:
+            return self._committed(attempt)
+        except Reject:
+            # For what it read, which may be old: a primary that was cut off and replaced goes on answering for a
+            # while. But it can't commit, so only a rejection that a COMMIT follows is one.
+            outcome = self._committed(lambda session: _confirmed(session, attempt))
+        if isinstance(outcome, Reject):
+            raise outcome
+        return outcome
+
+    def _committed(self, work: Callable[[Session], OutcomeT]) -> OutcomeT:
+        """Do the work in a transaction, as soon as the database takes it."""
         unknown = writable = False
         while True:
             try:
@@ -244,3 +259,13 @@ class Consumer:
         log.error("a failed message can't be moved", to=message.exchange, reason="no confirm in time")
         self._broker.leave_node("no confirm in time")
         return False
+
+
+def _confirmed(session: Session, attempt: Callable[[Session], Outcome]) -> Outcome | Reject:
+    """What an attempt gives; if it rejects, then with nothing written, and a COMMIT that waits for the standby."""
+    try:
+        with session.begin_nested():
+            return attempt(session)
+    except Reject as error:
+        make_durable(session)
+        return error
