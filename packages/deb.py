@@ -39,7 +39,7 @@ def make(recipe: Recipe, program: Path, architecture: str, folder: Path) -> Path
         directory.chmod(0o755)
     folder.mkdir(parents=True, exist_ok=True)
     result = folder / file_name(recipe, architecture)
-    run("dpkg-deb", "--build", "--root-owner-group", "-Zxz", "-z1", stage, result)
+    run("dpkg-deb", "--build", "--root-owner-group", "-Zzstd", "-z3", stage, result)
     shutil.rmtree(stage)
     return result
 
