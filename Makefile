@@ -10,7 +10,7 @@ BOARDS ?=
 PACKAGES ?=
 OBSERVABILITY ?= true
 ROLES := $(notdir $(wildcard roles/*))
-# Those whose tests show what the end-to-end tests can't; the others take part in `make molecule`.
+# The one whose tests show most of what the end-to-end tests can't, as all don't fit the hour: `make molecule` runs them.
 TEST_ROLES := postgres
 PYTEST := $(VENV)/pytest
 
