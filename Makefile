@@ -5,10 +5,10 @@ VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export MOLECULE_GLOB := molecule/*/molecule.yml
+export TANDEM_LAB_OBSERVABILITY ?= true
 ROLE ?=
 BOARDS ?=
 PACKAGES ?=
-OBSERVABILITY ?= true
 ROLES := $(notdir $(wildcard roles/*))
 # The one whose tests show most of what the end-to-end tests can't, as all don't fit the hour: `make molecule` runs them.
 TEST_ROLES := postgres
@@ -23,9 +23,9 @@ setup:
 	@tools/setup.sh
 
 .PHONY: lab
-lab: setup $(if $(filter-out false,$(OBSERVABILITY)),packages) ## Boot the lab, deploy the platform, say where to look; OBSERVABILITY=false leaves out what needs packages
+lab: setup $(if $(filter true,$(TANDEM_LAB_OBSERVABILITY)),packages) ## Boot the lab, deploy the platform, say where to look
 	@./lab/lab up
-	@ansible-playbook site.yml $(if $(filter false,$(OBSERVABILITY)),-e '{"platform_observability": false}')
+	@ansible-playbook site.yml
 	@$(VENV)/python -m tools.where
 
 .PHONY: test

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab import Lab
+from tests.support.playbook import observe
 from tests.support.shop import Browser
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,6 +19,16 @@ def pytest_addoption(parser):
         action="store_true",
         help="use the running lab as it is, and leave it running: for work on a test",
     )
+    parser.addoption(
+        "--observed",
+        action="store_true",
+        help="deploy metrics, logs and alerts from the beginning, which takes everything half as long again",
+    )
+
+
+def pytest_configure(config):
+    """Test without what observes, until test_6_deploy adds it: then all of it fits into an hour."""
+    observe(config.getoption("--observed") or config.getoption("--keep-lab"))
 
 
 @pytest.fixture(scope="session")

@@ -42,6 +42,11 @@ class Run:
         return found
 
 
+def observe(wanted: bool) -> None:
+    """Say to every playbook from now on whether the lab has metrics, logs and alerts."""
+    os.environ["TANDEM_LAB_OBSERVABILITY"] = str(wanted).lower()
+
+
 def playbook(name: str, *arguments: str, inventory: str = "inventories/lab", log: Path | None = None) -> Run:
     """Run a playbook on the lab with further arguments; never raises for a failed run."""
     started = time.monotonic()
