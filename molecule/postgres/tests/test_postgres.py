@@ -209,6 +209,7 @@ def test_the_database_is_made_once_with_least_privilege(on: Callable[[str], Any]
         "select has_schema_privilege('greetings', 'public', 'create')"
         " or has_schema_privilege('greetings', 'tandem', 'create')"
         " or has_any_column_privilege('greetings', 'tandem.init_scripts', 'select, insert, update, references')"
+        " or has_table_privilege('greetings', 'tandem.init_scripts', 'delete, truncate, trigger')"
         " or has_database_privilege('public', 'greetings', 'connect')"
     )
     assert sql(primary, never, database="greetings") == "f"
