@@ -84,6 +84,10 @@ bench: setup ## Measure deploys, second runs, the idle lab and how fast the shop
 bench-broker: setup ## Measure on the running lab for how long the broker takes no messages under each fault (half an hour)
 	@$(VENV)/python -m tests.bench.broker
 
+.PHONY: bench-autoscale
+bench-autoscale: setup ## Measure on the running lab what more consumers bring, and how instances follow a queue (a quarter of an hour)
+	@$(VENV)/python -m tests.bench.autoscale
+
 .PHONY: bench-observability
 bench-observability: setup ## Measure on the running lab at rest what metrics, logs and alerts cost (three minutes)
 	@$(VENV)/python -m tests.bench.costs
