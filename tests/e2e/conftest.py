@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab import Lab
+from tests.support.cluster import undo_faults
 from tests.support.playbook import observe
 from tests.support.shop import Browser
 
@@ -73,7 +74,4 @@ def healed(lab, request):
     yield
     if request.node.get_closest_marker("ends_lab"):
         return
-    lab.heal()
-    for host, state in lab.status().items():
-        if not state.running:
-            lab.boot(host)
+    undo_faults(lab)

@@ -3,6 +3,7 @@
 import pytest
 
 from lab import Lab
+from tests.support.cluster import undo_faults
 from tests.support.playbook import ROOT
 
 
@@ -21,7 +22,4 @@ def logs():
 @pytest.fixture(autouse=True)
 def healed(lab):
     yield
-    lab.heal()
-    for host, state in lab.status().items():
-        if not state.running:
-            lab.boot(host)
+    undo_faults(lab)

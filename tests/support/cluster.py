@@ -89,3 +89,11 @@ def describe(lab: Lab) -> str:
         except (LabError, subprocess.TimeoutExpired) as error:
             parts.append(f"--- {host}: {error}")
     return "\n".join(parts)
+
+
+def undo_faults(lab: Lab) -> None:
+    """Heal all cuts, and boot what a test has left without power."""
+    lab.heal()
+    for host, state in lab.status().items():
+        if not state.running:
+            lab.boot(host)

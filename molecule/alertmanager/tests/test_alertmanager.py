@@ -11,38 +11,22 @@ import subprocess
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import testinfra
 
+from tests.support import scenario
+from tests.support.scenario import said
+
 SCENARIO = Path(__file__).resolve().parents[1]
 INVENTORY = SCENARIO.parent / "inventory"
 UNIT = "tandem-alertmanager"
 ADDRESSES = {"m-am-msk": "10.61.0.119", "m-am-spb": "10.62.0.119"}
 TOKEN = "hook-token-for-tests"
-
-
-def said(host: Any, command: str) -> str:
-    """Output of a command that succeeds."""
-    result = host.run(command)
-    assert result.rc == 0, f"{command}: {result.stdout}{result.stderr}"
-    return str(result.stdout).strip()
-
-
-def play(*options: str, **variables: Any) -> str:
-    """Run the scenario's playbook; its output."""
-    command = ["ansible-playbook", f"--inventory={INVENTORY}", str(SCENARIO / "converge.yml"), *options]
-    done = subprocess.run(
-        [*command, "-e", json.dumps(variables)],
-        env=os.environ | {"ANSIBLE_FORCE_COLOR": "0"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+play = partial(scenario.play, SCENARIO / "converge.yml")
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,15 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from tests.support import scenario
+from tests.support.scenario import said
 
 SCENARIO = Path(__file__).resolve().parents[1]
 INVENTORY = SCENARIO.parent / "inventory"
@@ -21,23 +23,7 @@ DASHBOARDS = SCENARIO.parents[1] / "roles" / "grafana" / "files" / "dashboards"
 UNIT = "grafana-server"
 ADDRESS = "10.61.0.130"
 CURL = f"curl -sS --max-time 10 --cacert /etc/tandem/tls/ca.pem --resolve m-grafana:3000:{ADDRESS}"
-
-
-def said(host: Any, command: str) -> str:
-    """Output of a command that succeeds."""
-    result = host.run(command)
-    assert result.rc == 0, f"{command}: {result.stdout}{result.stderr}"
-    return str(result.stdout).strip()
-
-
-def play(*options: str) -> str:
-    """Run the scenario's playbook; its output."""
-    command = ["ansible-playbook", f"--inventory={INVENTORY}", str(SCENARIO / "converge.yml"), *options]
-    done = subprocess.run(
-        command, env=os.environ | {"ANSIBLE_FORCE_COLOR": "0"}, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+play = partial(scenario.play, SCENARIO / "converge.yml")
 
 
 def name_of(host: Any) -> str:

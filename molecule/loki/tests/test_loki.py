@@ -6,41 +6,23 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support import scenario
+from tests.support.scenario import said
+
 SCENARIO = Path(__file__).resolve().parents[1]
-INVENTORY = SCENARIO.parent / "inventory"
 UNIT = "tandem-loki"
 ADDRESS = "10.61.0.116"
 URL = f"https://{ADDRESS}:3100"
 CA = "--cacert /etc/tandem/tls/ca.pem"
 CERTIFICATE = "--cert /etc/tandem/tls/loki/certificate.pem --key /etc/tandem/tls/loki/key.pem"
-
-
-def said(host: Any, command: str) -> str:
-    """Output of a command that succeeds."""
-    result = host.run(command)
-    assert result.rc == 0, f"{command}: {result.stdout}{result.stderr}"
-    return str(result.stdout).strip()
-
-
-def play(*options: str, **variables: Any) -> tuple[int, str]:
-    """Run the scenario's playbook; its return code and output."""
-    command = ["ansible-playbook", f"--inventory={INVENTORY}", str(SCENARIO / "converge.yml"), *options]
-    done = subprocess.run(
-        [*command, "-e", json.dumps(variables)],
-        env=os.environ | {"ANSIBLE_FORCE_COLOR": "0"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
+play = partial(scenario.attempt, SCENARIO / "converge.yml")
 
 
 def curl(host: Any, path: str, *options: str) -> str:

@@ -5,44 +5,24 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support import scenario
 from tests.support.prometheus import Prometheus, PrometheusError, from_store, on_host
+from tests.support.scenario import said
 
 SCENARIO = Path(__file__).resolve().parents[1]
 INVENTORY = SCENARIO.parent / "inventory"
 SECRETS = INVENTORY / ".secrets"
 HOST, ADDRESS, TLS = "m-prometheus", "10.61.0.112", "/etc/tandem/tls"
 UNIT = "tandem-prometheus"
-
-
-def said(host: Any, command: str) -> str:
-    """Output of a command that succeeds."""
-    result = host.run(command)
-    assert result.rc == 0, f"{command}: {result.stdout}{result.stderr}"
-    return str(result.stdout).strip()
-
-
-def play(*options: str, **variables: Any) -> str:
-    """Run the scenario's playbook; its output."""
-    command = ["ansible-playbook", f"--inventory={INVENTORY}", str(SCENARIO / "converge.yml"), *options]
-    done = subprocess.run(
-        [*command, "-e", json.dumps(variables)],
-        env=os.environ | {"ANSIBLE_FORCE_COLOR": "0"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+play = partial(scenario.play, SCENARIO / "converge.yml")
 
 
 @pytest.fixture

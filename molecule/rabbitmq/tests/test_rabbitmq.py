@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -18,6 +16,9 @@ from typing import Any
 import pytest
 import testinfra
 import yaml
+
+from tests.support import scenario
+from tests.support.scenario import said
 
 HERE = Path(__file__).resolve().parent
 SCENARIO = HERE.parent
@@ -33,6 +34,11 @@ TLS = "/etc/tandem/tls"
 On = Callable[[str], Any]
 
 
+def play(playbook: str, *options: str, **variables: Any) -> str:
+    """Run a playbook of the scenario; its output."""
+    return scenario.play(SCENARIO / playbook, *options, **variables)
+
+
 @pytest.fixture(scope="session")
 def on(request: pytest.FixtureRequest) -> On:
     """A host by its name."""
@@ -44,30 +50,9 @@ def on(request: pytest.FixtureRequest) -> On:
     return hosts.__getitem__
 
 
-def said(host: Any, command: str) -> str:
-    """Output of a command that succeeds."""
-    result = host.run(command)
-    assert result.rc == 0, f"{command}: {result.stdout}{result.stderr}"
-    return str(result.stdout).strip()
-
-
 def erlang(host: Any, expression: str) -> str:
     """What the host's node answers."""
     return said(host, f"rabbitmqctl --silent eval {shlex.quote(expression)}")
-
-
-def play(playbook: str, *options: str, **variables: Any) -> str:
-    """Run a playbook of the scenario; its output."""
-    command = ["ansible-playbook", f"--inventory={INVENTORY}", str(SCENARIO / playbook), *options]
-    done = subprocess.run(
-        [*command, "-e", json.dumps(variables)],
-        env=os.environ | {"ANSIBLE_FORCE_COLOR": "0"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr  # warnings are on the latter
 
 
 def client(host: Any, command: str, user: str, **options: Any) -> Any:

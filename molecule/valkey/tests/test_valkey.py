@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support import scenario
+from tests.support.scenario import said
 
 SCENARIO = Path(__file__).resolve().parents[1]
 INVENTORY = SCENARIO.parent / "inventory"
@@ -19,27 +20,7 @@ SECRETS = INVENTORY / ".secrets"
 UNIT = "tandem-valkey"
 ADDRESS = "10.61.0.108"
 CLI = "/usr/lib/tandem/valkey/cli"
-
-
-def said(host: Any, command: str) -> str:
-    """Output of a command that succeeds."""
-    result = host.run(command)
-    assert result.rc == 0, f"{command}: {result.stdout}{result.stderr}"
-    return str(result.stdout).strip()
-
-
-def play(*options: str, **variables: Any) -> str:
-    """Run the scenario's playbook; its output."""
-    command = ["ansible-playbook", f"--inventory={INVENTORY}", str(SCENARIO / "converge.yml"), *options]
-    done = subprocess.run(
-        [*command, "-e", json.dumps(variables)],
-        env=os.environ | {"ANSIBLE_FORCE_COLOR": "0"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+play = partial(scenario.play, SCENARIO / "converge.yml")
 
 
 def password(user: str) -> str:
