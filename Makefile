@@ -29,7 +29,7 @@ lab: setup $(if $(filter true,$(TANDEM_LAB_OBSERVABILITY)),packages) ## Boot the
 	@$(VENV)/python -m tools.where
 
 .PHONY: test
-test: setup packages lint unit lab-test molecule-test e2e ## Run what protects everything within an hour: lint, unit, role tests, the platform end to end
+test: setup lint unit lab-test molecule-test e2e ## Run what protects everything within an hour: lint, unit, role tests, the platform end to end
 
 .PHONY: lint
 lint: setup ## Check style and types
@@ -73,7 +73,7 @@ faults: setup ## Run every fault five times on the running lab and print a table
 	@$(PYTEST) tests/faults -v -s
 
 .PHONY: observe
-observe: setup ## Break things on the running lab and check what is told: alerts, mails, logs (about 50 minutes)
+observe: setup packages ## Check on the running lab what is told of it, also when things break: panels, logs, alerts, mails (about an hour)
 	@$(PYTEST) tests/observability -v -s
 
 .PHONY: bench

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from lab import Lab
 from tests.support.cluster import undo_faults
 from tests.support.playbook import observe
-from tests.support.shop import Browser
+from tests.support.shop import visitor
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -23,12 +24,12 @@ def pytest_addoption(parser):
     parser.addoption(
         "--observed",
         action="store_true",
-        help="deploy metrics, logs and alerts from the beginning, which takes everything half as long again",
+        help="with metrics, logs and alerts, which takes half as long again; needs `make packages`",
     )
 
 
 def pytest_configure(config):
-    """Test without what observes, until test_6_deploy adds it: then all of it fits into an hour."""
+    """Without what observes, so that all fits into an hour; tests/observability adds that to such a lab."""
     observe(config.getoption("--observed") or config.getoption("--keep-lab"))
 
 
@@ -57,15 +58,10 @@ def public_name(lab):
 
 
 @pytest.fixture
-def browser(lab, public_name):
+def browser(lab):
     """Make a browser on `world` for an edge's address, or by DNS with None."""
 
-    def make(edge):
-        browser = Browser(lab, edge, public_name)
-        browser.trust(Path(lab.env()["ca_file"]).read_text())
-        return browser
-
-    return make
+    return partial(visitor, lab)
 
 
 @pytest.fixture(autouse=True)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-from pathlib import Path
 
 from tests.support.load import Load
 from tests.support.playbook import playbook
-from tests.support.shop import Browser, logged_in
+from tests.support.shop import logged_in, visitor
 
 KEY = "users/jwt_key"
 
@@ -27,9 +26,7 @@ def rotate(*more, log):
 
 
 def person(lab):
-    env = lab.env()
-    shop = Browser(lab, next(iter(env["edges"])), env["public_names"][0])
-    shop.trust(Path(env["ca_file"]).read_text())
+    shop = visitor(lab, next(iter(lab.env()["edges"])))
     logged_in(shop)
     return shop
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from lab import Lab
@@ -72,6 +73,14 @@ class Browser:
         named = [(key.lower(), value.strip()) for key, _, value in pairs]
         cookies = tuple(value.split(";")[0] for key, value in named if key == "set-cookie")
         return Answer(int(first.split()[1]), dict(named), text, cookies)
+
+
+def visitor(lab: Lab, edge: str | None = None) -> Browser:
+    """Somebody new on `world`, who trusts the lab's authority; at an edge's address, or by DNS."""
+    env = lab.env()
+    browser = Browser(lab, edge, env["public_names"][0])
+    browser.trust(Path(env["ca_file"]).read_text())
+    return browser
 
 
 def logged_in(shop: Browser, name: str = "Анна") -> str:

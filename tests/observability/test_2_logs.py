@@ -9,7 +9,7 @@ from tests.support.loki import Loki
 from tests.support.observers import observers
 from tests.support.playbook import ROOT
 from tests.support.secrets import generated
-from tests.support.shop import logged_in
+from tests.support.shop import logged_in, visitor
 
 ARRIVES = 60
 """Seconds from a line to both Lokis, at most; most take two."""
@@ -53,8 +53,8 @@ def joined(loki, order):
     return {line.labels["service"] for line in lines if line.labels.get("request_id") in checkouts}
 
 
-def test_one_order_from_edge_to_worker_in_both_datacenters(lab, browser, lokis):
-    order = shipped(browser(lab.env()["hosts"]["spb-edge1"]["address"]))
+def test_one_order_from_edge_to_worker_in_both_datacenters(lab, lokis):
+    order = shipped(visitor(lab, lab.env()["hosts"]["spb-edge1"]["address"]))
     for loki in lokis:
         end = time.monotonic() + ARRIVES
         while missing := HANDS - joined(loki, order):
