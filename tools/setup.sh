@@ -54,6 +54,8 @@ fi
 promtool=.cache/promtool
 if ! command -v promtool >/dev/null && ! [ -x "$promtool/usr/bin/promtool" ]; then
   say "Fetching promtool"
+  # A machine that misses no package may still have no lists of what there is.
+  ((${#missing[@]} || EUID)) || apt-get update -qq
   fetched=$(mktemp -d)
   trap 'rm -rf "${guard:-}" "$fetched"' EXIT
   # A package of its own since Debian 13.
