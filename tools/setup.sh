@@ -60,7 +60,7 @@ if ! command -v promtool >/dev/null && ! [ -x "$promtool/usr/bin/promtool" ]; th
   trap 'rm -rf "${guard:-}" "$fetched"' EXIT
   # A package of its own since Debian 13.
   package=$(apt-cache show promtool >/dev/null 2>&1 && echo promtool || echo prometheus)
-  (cd "$fetched" && apt-get download -qq "$package")
+  (cd "$fetched" && apt-get -o APT::Sandbox::User=root download -qq "$package")
   mkdir -p "$promtool"
   dpkg-deb --fsys-tarfile "$fetched"/*.deb | tar -x -C "$promtool" ./usr/bin/promtool
 fi
