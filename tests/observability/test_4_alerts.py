@@ -16,12 +16,16 @@ HOLD = 100
 OVER = 400
 """Seconds until it is told that it is over: a host boots, and groups of tickets are told of every two minutes."""
 CALM = 420
+BUDGETS = "BudgetBurns"
+"""In the names of the objectives' alerts, which don't count: a lab that is broken every few minutes has no budget."""
 
 
 def wait_calm(lab, watchers):
     """Wait until nothing fires."""
     end = time.time() + CALM
-    while alerts := [str(alert) for host in watchers for alert in firing(lab, host)]:
+    while alerts := [
+        str(alert) for host in watchers for alert in firing(lab, host) if BUDGETS not in alert.name
+    ]:
         assert time.time() < end, f"still fires: {alerts}"
         time.sleep(5)
 
@@ -62,7 +66,7 @@ def test_it_is_told(lab, watchers, trouble):
         f"\n{trouble.name} ({place}): fires after {fired:.0f} s, mail after {told} s, held back: {held or 'nothing'}"
     )
     assert len(arrived) == 1, mails(lab, began)
-    assert set(posts) == {expected}, posts
+    assert {notice for notice in posts if BUDGETS not in notice.name} == {expected}, posts
     while not (
         over := [
             mail for mail in mails(lab, ended) if (mail.status, mail.group) == ("RESOLVED", str(expected))
