@@ -61,10 +61,8 @@ def test_it_is_told(lab, watchers, trouble):
     expected = Notice(trouble.told, place if trouble.label == "site" else site(place))
     posts = [notice for body in posted(lab, began, seeing) for notice in Notice.of(body, "firing")]
     arrived = [mail for mail in mails(lab, began) if mail.status == "FIRING" and mail.group == str(expected)]
-    told = arrived[0].received_at - began if arrived else None
-    print(
-        f"\n{trouble.name} ({place}): fires after {fired:.0f} s, mail after {told} s, held back: {held or 'nothing'}"
-    )
+    told = f"{arrived[0].received_at - began:.0f} s" if arrived else "nothing"
+    print(f"\n{trouble.name} ({place}): fires after {fired:.0f} s, mail after {told}, held back: {held}")
     assert len(arrived) == 1, mails(lab, began)
     assert {notice for notice in posts if BUDGETS not in notice.name} == {expected}, posts
     while not (
