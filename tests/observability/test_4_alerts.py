@@ -42,6 +42,24 @@ def wait_fired(lab, seeing, trouble, place, began):
         time.sleep(2)
 
 
+def told(lab, seeing, since):
+    """Of what has been told by webhook since a moment, without the objectives' alerts."""
+    notices = {notice for body in posted(lab, since, seeing) for notice in Notice.of(body, "firing")}
+    return {notice for notice in notices if BUDGETS not in notice.name}
+
+
+def wait_over(lab, seeing, expected, ended):
+    """Wait until a mail says that it is over; the seconds that took."""
+    while True:
+        for mail in mails(lab, ended):
+            if (mail.status, mail.group) == ("RESOLVED", str(expected)):
+                return mail.received_at - ended
+        assert time.time() - ended < OVER, (
+            f"no mail says that it is over; still fires: {list(map(str, firing(lab, seeing[0])))}"
+        )
+        time.sleep(5)
+
+
 @pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: trouble.name)
 def test_it_is_told(lab, watchers, trouble):
     wait_settled(lab)
@@ -59,19 +77,12 @@ def test_it_is_told(lab, watchers, trouble):
         ended = time.time()
         trouble.end(lab, place)
     expected = Notice(trouble.told, place if trouble.label == "site" else site(place))
-    posts = [notice for body in posted(lab, began, seeing) for notice in Notice.of(body, "firing")]
     arrived = [mail for mail in mails(lab, began) if mail.status == "FIRING" and mail.group == str(expected)]
-    told = f"{arrived[0].received_at - began:.0f} s" if arrived else "nothing"
-    print(f"\n{trouble.name} ({place}): fires after {fired:.0f} s, mail after {told}, held back: {held}")
+    mailed = f"{arrived[0].received_at - began:.0f} s" if arrived else "nothing"
+    print(f"\n{trouble.name} ({place}): fires after {fired:.0f} s, mail after {mailed}, held back: {held}")
     assert len(arrived) == 1, mails(lab, began)
-    assert {notice for notice in posts if BUDGETS not in notice.name} == {expected}, posts
-    while not (
-        over := [
-            mail for mail in mails(lab, ended) if (mail.status, mail.group) == ("RESOLVED", str(expected))
-        ]
-    ):
-        assert time.time() - ended < OVER, (
-            f"no mail says that it is over; still fires: {list(map(str, firing(lab, seeing[0])))}"
-        )
-        time.sleep(5)
-    print(f"{trouble.name} ({place}): over, mail {over[0].received_at - ended:.0f} s after its end")
+    assert told(lab, seeing, began) == {expected}
+    over = wait_over(lab, seeing, expected, ended)
+    print(f"{trouble.name} ({place}): over, mail {over:.0f} s after its end")
+    wait_calm(lab, seeing)
+    assert told(lab, seeing, began) == {expected}, "what follows from it was told when it was over"
