@@ -72,6 +72,7 @@ def test_it_is_told(lab, watchers, trouble):
     try:
         fired = wait_fired(lab, seeing, trouble, place, began)
         time.sleep(HOLD)
+        meanwhile = told(lab, seeing, began)
         held = sorted({str(alert) for host in seeing for alert in firing(lab, host) if alert.held})
     finally:
         ended = time.time()
@@ -81,8 +82,9 @@ def test_it_is_told(lab, watchers, trouble):
     mailed = f"{arrived[0].received_at - began:.0f} s" if arrived else "nothing"
     print(f"\n{trouble.name} ({place}): fires after {fired:.0f} s, mail after {mailed}, held back: {held}")
     assert len(arrived) == 1, mails(lab, began)
-    assert told(lab, seeing, began) == {expected}
+    assert meanwhile == {expected}
     over = wait_over(lab, seeing, expected, ended)
     print(f"{trouble.name} ({place}): over, mail {over:.0f} s after its end")
     wait_calm(lab, seeing)
-    assert told(lab, seeing, began) == {expected}, "what follows from it was told when it was over"
+    if not trouble.stale:
+        assert told(lab, seeing, began) == {expected}, "what follows from it was told when it was over"

@@ -27,7 +27,8 @@ class Trouble:
     """A trouble and its alert.
 
     begin and end: how it comes and goes, given the lab and its place. place: a host or a site; None is the primary.
-    told: the alert's name. label: which of its labels names the place.
+    told: the alert's name. label: which of its labels names the place. stale: when it is over, others may be told what
+    a site that was cut off had seen meanwhile (docs/alerts.md).
     """
 
     name: str
@@ -36,6 +37,7 @@ class Trouble:
     begin: Callable[[Lab, str], None]
     end: Callable[[Lab, str], None]
     label: str = "host"
+    stale: bool = False
 
     def where(self, lab: Lab) -> str:
         """Where it happens now."""
@@ -99,6 +101,7 @@ TROUBLES = (
         lambda lab, place: lab.cut(place),
         lambda lab, _: lab.heal(),
         label="site",
+        stale=True,
     ),
     Trouble(
         "a disk at 95 %", "FilesystemAlmostFull", APP, fill, lambda lab, host: run(lab, host, "rm", BALLAST)
