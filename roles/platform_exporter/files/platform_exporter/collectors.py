@@ -24,7 +24,7 @@ NEEDS: Mapping[str, frozenset[str]] = {
 }
 """Names of the settings of each collector."""
 SECONDS: Mapping[str, float] = {
-    "certificates": 300.0,
+    "certificates": 30.0,
     "databases": 15.0,
     "monitor": 15.0,
     "quorum_critical": 15.0,
