@@ -36,10 +36,7 @@ def logs_view(catalog: Catalog, inventory: Inventory) -> dict[str, Any]:
 
 def loki_hosts(inventory: Inventory) -> list[Host]:
     """Return the first observing host of each site that has any."""
-    first: dict[str, Host] = {}
-    for host in inventory.of("obs"):
-        first.setdefault(host.site, host)
-    return list(first.values())
+    return inventory.first_of_each_site("obs")
 
 
 def _sources(host: Host, catalog: Catalog, inventory: Inventory) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from .inventory import Host, Inventory
 from .project_files import absolute
 from .services import Catalog
 from .settings import Platform
+from .views_logs import AGENT_PORT, LOKI_PORT, loki_hosts
 from .views_rabbitmq import broker_hosts
 from .views_service import local_services
 from .views_valkey import valkey_hosts
@@ -31,8 +32,8 @@ PORTS = {
     "prometheus": 9090,
     "alertmanager": 9093,
     "alertmanager_cluster": 9094,
-    "loki": 3100,
-    "promtail": 9080,  # and the next ones: one agent for each Loki
+    "loki": LOKI_PORT,
+    "promtail": AGENT_PORT,  # and the next ones: one agent for each Loki
 }
 # RabbitMQ tells what each queue has only when it is asked for it.
 QUEUE_FAMILIES = ["queue_coarse_metrics", "queue_consumer_count"]
@@ -133,7 +134,7 @@ def _components(host: Host, inventory: Inventory) -> Iterator[dict[str, Any]]:
     if host.has("obs"):
         yield _target(host, "prometheus", PORTS["prometheus"])
         yield _target(host, "alertmanager", PORTS["alertmanager"])
-    lokis = inventory.first_of_each_site("obs")
+    lokis = loki_hosts(inventory)
     if host in lokis:
         yield _target(host, "loki", PORTS["loki"])
     for number, _ in enumerate(lokis):

@@ -142,7 +142,7 @@ def main() -> None:
     finally:
         provider_mode(lab, "normal", PAYMENT_SECONDS)
     print(f"all orders finished {wait_quiet(lab):.0f} s later")
-    deploy("deploy without", "-e", "{}")
+    deploy("deploy without")
 
 
 if __name__ == "__main__":

@@ -22,8 +22,12 @@ def attempt(playbook: Path, *options: str, **variables: Any) -> tuple[int, str]:
     """Run a playbook of a scenario; its return code and output."""
     done = subprocess.run(
         [
-            *("ansible-playbook", f"--inventory={INVENTORY}", str(playbook)),
-            *(*options, "-e", json.dumps(variables)),
+            "ansible-playbook",
+            f"--inventory={INVENTORY}",
+            str(playbook),
+            *options,
+            "-e",
+            json.dumps(variables),
         ],
         env=os.environ | {"ANSIBLE_FORCE_COLOR": "0"},
         capture_output=True,

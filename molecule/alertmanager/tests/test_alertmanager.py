@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -256,24 +255,13 @@ def silences(hosts: dict[str, Any], name: str, value: str) -> list[Any]:
 
 
 def silence(urls: list[str], entry: str, host: str) -> str:
-    variables = {
-        "entry": entry,
-        "alertmanager_silence_servers": urls,
-        "alertmanager_silence_host": host,
-        "alertmanager_silence_seconds": 300,
-    }
-    command = [
-        "ansible-playbook",
-        f"--inventory={INVENTORY}",
-        str(SCENARIO / "silence.yml"),
-        "-e",
-        json.dumps(variables),
-    ]
-    done = subprocess.run(
-        command, env=os.environ | {"ANSIBLE_FORCE_COLOR": "0"}, capture_output=True, text=True, check=False
+    output = scenario.play(
+        SCENARIO / "silence.yml",
+        entry=entry,
+        alertmanager_silence_servers=urls,
+        alertmanager_silence_host=host,
+        alertmanager_silence_seconds=300,
     )
-    output = done.stdout + done.stderr
-    assert done.returncode == 0, output
     assert "changed=0" in output
     return " ".join(output.split())
 
