@@ -14,7 +14,7 @@ from lab.paths import RUN, STORE
 
 
 def alive() -> bool:
-    """Say whether anything of the lab runs: a host, or one of its two helpers."""
+    """Say whether anything of the lab runs: a host, or one of its helpers."""
     return bool(services.processes()) or any(cgroups.populated(name) for name in cgroups.names())
 
 

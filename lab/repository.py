@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 import time
+from pathlib import Path
 
 from lab import shell
 from lab.errors import LabError
@@ -15,16 +16,19 @@ PORT = 3143
 ADDRESS = f"http://{MACHINE}:{PORT}/"
 """Empty until `make packages` has run; hosts need nothing restarted after it."""
 
-COMMAND = ("-m", "http.server", str(PORT), "--bind", MACHINE, "--directory")
+FOLDER = RUN / "repository"
+"""Holds a link to the packages, so that the server's command line, like every helper's, shows whose it is."""
 
 
 def ensure() -> None:
     """Start the server if it does not answer. Call with the lab's lock held."""
     if answers():
         return
-    RUN.mkdir(parents=True, exist_ok=True)
-    log = RUN / "repository.log"
-    command = " ".join([sys.executable, *COMMAND, f"'{places.repository()}'"])
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    _served().unlink(missing_ok=True)
+    _served().symlink_to(places.repository())
+    log = FOLDER / "log"
+    command = " ".join([sys.executable, *arguments()])
     shell.run("sh", "-c", f"setsid --fork {command} >{log} 2>&1 </dev/null")
     deadline = time.monotonic() + 10
     while not answers():
@@ -47,4 +51,13 @@ def answers() -> bool:
 
 def is_server(words: list[str]) -> bool:
     """Say whether a process with this command line is the server of this lab."""
-    return tuple(words[1 : 1 + len(COMMAND)]) == COMMAND
+    return words[1 : 1 + len(arguments())] == arguments()
+
+
+def arguments() -> list[str]:
+    """Return what the server's command line says after Python's name."""
+    return ["-m", "http.server", str(PORT), "--bind", MACHINE, "--directory", str(_served())]
+
+
+def _served() -> Path:
+    return FOLDER / "packages"

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from lab import repository, seed, services, shell
-from lab.paths import PROJECT
+from lab.paths import NAME, PROJECT
 from packages import places
 
 
@@ -23,9 +23,7 @@ def served(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "a folder"))
     monkeypatch.setattr(repository, "MACHINE", "127.0.0.1")
     monkeypatch.setattr(repository, "PORT", port)
-    monkeypatch.setattr(repository, "RUN", tmp_path)
-    command = ("-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory")
-    monkeypatch.setattr(repository, "COMMAND", command)
+    monkeypatch.setattr(repository, "FOLDER", tmp_path / "run")
     repository.ensure()
     yield f"http://127.0.0.1:{port}/"
     (process,) = [number for number, words in services.command_lines() if repository.is_server(words)]
@@ -50,9 +48,10 @@ def test_a_server_that_answers_is_left_alone(served):
 
 
 def test_only_the_server_of_this_lab_is_known():
-    command = [sys.executable, *repository.COMMAND, "/anywhere"]
+    command = [sys.executable, *repository.arguments()]
     assert repository.is_server(command)
-    assert not repository.is_server([part.replace(repository.MACHINE, "10.60.1.1") for part in command])
+    assert f"/run/{NAME}/" in " ".join(command), "what is left of a lab is found by this"
+    assert not repository.is_server([part.replace(f"/run/{NAME}/", "/run/another/") for part in command])
     assert not repository.is_server([sys.executable, "-m", "http.server"])
     assert not repository.is_server([])
 
