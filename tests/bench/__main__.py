@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 import subprocess
 import time
-from pathlib import Path
 
 from lab import Lab
 from tests.bench import web
+from tests.bench.machine import cpu_seconds, memory_used
 from tests.support.playbook import ROOT, Run, playbook
 
 IDLE_SECONDS = 30
@@ -44,20 +44,6 @@ def plain_apt(lab: Lab, wanted: dict[str, set[str]]) -> float:
     if any(codes):
         raise SystemExit(f"plain apt failed on a host: {codes}")
     return time.monotonic() - started
-
-
-def cpu_seconds() -> float:
-    """Busy seconds of all cores since the machine started."""
-    user, nice, system, _idle, _iowait, irq, softirq, *_ = map(
-        int, Path("/proc/stat").read_text().split()[1:9]
-    )
-    return (user + nice + system + irq + softirq) / 100
-
-
-def memory_used() -> float:
-    """Mebibytes in use on the machine, caches not counted."""
-    fields = dict(re.findall(r"^(\w+):\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE))
-    return (int(fields["MemTotal"]) - int(fields["MemAvailable"])) / 1024
 
 
 def report(title: str, run: Run) -> None:

@@ -13,12 +13,13 @@ from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 
 from lab import Lab
-from tests.bench.__main__ import cpu_seconds
+from tests.bench.machine import cpu_seconds
 
 SECONDS = 60
 OBSERVING = re.compile(
     r"(promtail@.+|tandem-(loki|prometheus|alertmanager|fact-.+|(\w+-)+exporter)|grafana-server)\.(service|timer)"
 )
+EVERYTHING = re.compile(".+")
 # Of each unit: microseconds of processor time so far, and memory (KiB, shared pages counted by their share).
 ACCOUNTS = """import json, re
 from pathlib import Path
@@ -58,14 +59,14 @@ def component(unit: str) -> str:
     return "tandem-platform-exporter" if name.startswith("tandem-fact-") else name
 
 
-def used(before: Accounts, after: Accounts, seconds: float) -> dict[str, float]:
-    """Shares of a core by component of what observes."""
-    shares: dict[str, float] = defaultdict(float)
-    for host, units in after.items():
-        for unit, (now, _) in units.items():
-            if OBSERVING.fullmatch(unit):
-                shares[component(unit)] += (now - before[host].get(unit, (0, 0))[0]) / 1e6 / seconds
-    return shares
+def spent(before: Accounts, after: Accounts, units: re.Pattern[str]) -> dict[str, float]:
+    """Processor time (s) of all hosts by component, of those units whose names match."""
+    seconds: dict[str, float] = defaultdict(float)
+    for host, of_host in after.items():
+        for unit, (now, _) in of_host.items():
+            if units.fullmatch(unit):
+                seconds[component(unit)] += (now - before[host].get(unit, (0, 0))[0]) / 1e6
+    return seconds
 
 
 def busy() -> float:
@@ -103,7 +104,8 @@ def main() -> None:
     at = time.monotonic()
     whole = busy()
     after = accounts(lab, hosts)
-    shares = used(before, after, time.monotonic() - at)
+    took = time.monotonic() - at
+    shares = {name: seconds / took for name, seconds in spent(before, after, OBSERVING).items()}
     each(lab, hosts, "stop", units)
     try:
         time.sleep(5)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from lab import Lab
+from tests.bench.costs import EVERYTHING, accounts, spent
 from tests.support.instances import processes
 from tests.support.load import Load
 from tests.support.playbook import ROOT
@@ -24,6 +27,8 @@ ROUTER_BACKEND = "route_products"
 P99_LIMIT_MS = 100.0
 RUN_SECONDS = 5
 STATED_RATE = 100.0
+CPU_RATE, CPU_SHOWN = 150.0, 20
+"""Requests a second while processor time is counted, and the least that is printed of it (µs)."""
 INSTANCE_MEMORY = r"""
 for unit in "$@"; do
   main=${unit#*=}
@@ -163,6 +168,24 @@ def _report_ways(lab: Lab) -> None:
         )
 
 
+def report_cpu(lab: Lab) -> None:
+    """Print the processor time of one uncached request by component, on all hosts and beyond what they do at rest."""
+    whole = ways(lab)[-1]
+    hosts = [host for host, state in lab.status().items() if state.running and host != USERS]
+    marks = [accounts(lab, hosts)]
+    time.sleep(RUN_SECONDS)
+    marks.append(accounts(lab, hosts))
+    with only_measured_host(lab):
+        count = whole.run(lab, CPU_RATE)["ok"]
+    marks.append(accounts(lab, hosts))
+    rest, loaded = (spent(one, other, EVERYTHING) for one, other in pairwise(marks))
+    each = {name: (seconds - rest.get(name, 0)) / count * 1e6 for name, seconds in loaded.items()}
+    print(f"processor time of one uncached request at {CPU_RATE:.0f}/s: {sum(each.values()):.0f} us")
+    for name, microseconds in sorted(each.items(), key=lambda item: -item[1]):
+        if microseconds >= CPU_SHOWN:
+            print(f"    {name:36} {microseconds:5.0f} us")
+
+
 def report_saturated(lab: Lab, title: str, path: str) -> None:
     """Print what one edge delivers of one path when it is asked without a pause, by wrk on the users' host."""
     env = lab.env()
@@ -217,6 +240,7 @@ def report(lab: Lab) -> None:
         USERS, ["sh", "-c", "command -v wrk || apt-get install -y -qq wrk openssl >/dev/null"], timeout=120
     ).check_returncode()
     report_ways(lab)
+    report_cpu(lab)
     report_saturated(lab, "through NGINX and HAProxy, cached", CACHED)
     page = lab.run(USERS, ["curl", "-sk", "--resolve", *page_of(lab)]).stdout
     report_saturated(lab, "static file", re.findall(r'/static/[^"]+[.]css', page)[0])
