@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.support.scenario import attempt
+
 ROOT = Path(__file__).resolve().parents[2]
 LOAD = ROOT / "molecule/service/files/load.py"
 # Requests in flight end, and callers notice that the door is there again.
@@ -41,9 +43,9 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
 
 def converge(*arguments: str, rc: int = 0) -> str:
     """Run the scenario's playbook with other variables; return what it printed."""
-    done = run("ansible-playbook", "-i", "molecule/inventory", "molecule/service/converge.yml", *arguments)
-    assert done.returncode == rc, done.stdout[-5000:] + done.stderr[-2000:]
-    return done.stdout
+    code, output = attempt(ROOT / "molecule/service/converge.yml", *arguments)
+    assert code == rc, output[-7000:]
+    return output
 
 
 @contextmanager

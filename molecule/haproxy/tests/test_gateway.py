@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.support.haproxy import DOOR, LISTENER, ROUTER, TLS, Answer, as_caller, ask, logged, runtime
+from tests.support.scenario import play
 from tests.support.tokens import SUBJECT, Key, b64, claims_of, mac, part
 
 testinfra_hosts = ["ansible://haproxy"]
@@ -460,20 +459,13 @@ def test_what_lies_on_the_host(sudo: Any, key: Key, next_key: Key) -> None:
 # A key is taken away
 
 
-def converge(*options: str) -> str:
-    """Deploy the scenario again and return the recap."""
-    root = SECRETS.parents[2]
-    playbook = str(root / "molecule/haproxy/converge.yml")
-    command = ["ansible-playbook", f"--inventory={SECRETS.parent}", playbook, *options]
-    environment = os.environ | {"ANSIBLE_CONFIG": str(root / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout.partition("PLAY RECAP")[2]
+converge = partial(play, Path(__file__).resolve().parents[1] / "converge.yml")
+WITHOUT_NEXT = {"molecule_token_secrets": ["services/users/jwt_key"]}
 
 
 def test_a_key_that_is_taken_away_no_longer_counts(sudo: Any, key: Key, next_key: Key) -> None:
     file = sudo.file(f"{GATEWAY}/{next_key.id}.pem")
-    converge("-e", json.dumps({"molecule_token_secrets": ["services/users/jwt_key"]}))
+    converge(**WITHOUT_NEXT)
     try:
         assert not file.exists
         assert ask(sudo, PATH, bearer(key.token())).status == 200
@@ -489,7 +481,7 @@ def test_the_next_key_counts_before_it_signs(sudo: Any, key: Key, next_key: Key)
     following = SECRETS / "services/users/jwt_key.next"
     following.write_text((SECRETS / "services/users/jwt_next").read_text())
     try:
-        converge("-e", json.dumps({"molecule_token_secrets": ["services/users/jwt_key"]}))
+        converge(**WITHOUT_NEXT)
         for one in (key, next_key):
             assert ask(sudo, PATH, bearer(one.token())).status == 200
     finally:
