@@ -11,7 +11,7 @@ BOARDS ?=
 PACKAGES ?=
 ROLES := $(notdir $(wildcard roles/*))
 # The one whose tests show most of what the end-to-end tests can't, as all don't fit the hour: `make molecule` runs them.
-TEST_ROLES := postgres
+TEST_ROLES := postgres platform_exporter
 PYTEST := $(VENV)/pytest
 
 .PHONY: help
