@@ -10,7 +10,7 @@ ROLE ?=
 BOARDS ?=
 PACKAGES ?=
 ROLES := $(notdir $(wildcard roles/*))
-# The one whose tests show most of what the end-to-end tests can't, as all don't fit the hour: `make molecule` runs them.
+# Those whose tests show most of what the end-to-end tests can't, as all don't fit the hour: `make molecule` runs them.
 TEST_ROLES := postgres platform_exporter
 PYTEST := $(VENV)/pytest
 
