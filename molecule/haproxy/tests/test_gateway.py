@@ -33,8 +33,10 @@ def key() -> Key:
 
 @pytest.fixture(scope="module")
 def next_key() -> Key:
-    """Its successor, known already."""
-    return Key.read(SECRETS / "services/users/jwt_next")
+    """Its successor, known already. Its id begins with a dash, which HAProxy must not take for an option."""
+    key = Key.read(SECRETS / "services/users/jwt_dashed")
+    assert key.id.startswith("-")
+    return key
 
 
 def api_key(client: str) -> str:
@@ -479,7 +481,7 @@ def test_a_key_that_is_taken_away_no_longer_counts(sudo: Any, key: Key, next_key
 def test_the_next_key_counts_before_it_signs(sudo: Any, key: Key, next_key: Key) -> None:
     """As between the two steps of rotate_signing_key.yml: one secret, two keys."""
     following = SECRETS / "services/users/jwt_key.next"
-    following.write_text((SECRETS / "services/users/jwt_next").read_text())
+    following.write_text((SECRETS / "services/users/jwt_dashed").read_text())
     try:
         converge(**WITHOUT_NEXT)
         for one in (key, next_key):
