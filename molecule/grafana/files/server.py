@@ -55,9 +55,12 @@ class Handler(BaseHTTPRequestHandler):
         return self.answer(200, told())
 
     def answer(self, status: int, body: dict[str, Any]) -> None:
+        content = json.dumps(body).encode()
         self.send_response(status)
+        # Without it the end of the connection is the end of the answer, and curl asks TLS to say that, too.
+        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(json.dumps(body).encode())
+        self.wfile.write(content)
 
 
 def told() -> dict[str, Any]:
