@@ -51,7 +51,8 @@ def answers() -> bool:
 
 def is_server(words: list[str]) -> bool:
     """Say whether a process with this command line is the server of this lab."""
-    return words[1 : 1 + len(arguments())] == arguments()
+    expected = arguments()
+    return words[1 : 1 + len(expected)] == expected
 
 
 def arguments() -> list[str]:

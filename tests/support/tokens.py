@@ -36,7 +36,12 @@ class Key:
     @classmethod
     def read(cls, path: Path) -> Key:
         """Return the key of a file in a folder of secrets."""
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        return cls.of(path.read_bytes())
+
+    @classmethod
+    def of(cls, pem: bytes) -> Key:
+        """Return the key that is written there."""
+        key = serialization.load_pem_private_key(pem, password=None)
         assert isinstance(key, ec.EllipticCurvePrivateKey)
         return cls(key)
 

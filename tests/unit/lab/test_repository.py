@@ -50,6 +50,7 @@ def test_a_server_that_answers_is_left_alone(served):
 def test_only_the_server_of_this_lab_is_known():
     command = [sys.executable, *repository.arguments()]
     assert repository.is_server(command)
+    assert not repository.is_server([part.replace(repository.MACHINE, "10.60.1.1") for part in command])
     assert f"/run/{NAME}/" in " ".join(command), "what is left of a lab is found by this"
     assert not repository.is_server([part.replace(f"/run/{NAME}/", "/run/another/") for part in command])
     assert not repository.is_server([sys.executable, "-m", "http.server"])
