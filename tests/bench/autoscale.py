@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -27,6 +27,8 @@ COUNTS = (1, 2, 4)
 MEASURED_SECONDS, SETTLE_SECONDS = 20, 6
 ORDERS_PER_SECOND = 8.0
 AUTOSCALE = {"max": max(COUNTS), "metric": "queue_length", "per_instance": 10}
+POOL = 3
+"""Connections of an instance to the database: with more, the largest number of instances would need more than Postgres has."""
 REST_SECONDS = 900
 """Until all hosts are at the least again: one instance goes after two minutes of rest, then the next."""
 LOGS = ROOT / ".cache" / "bench"
@@ -100,8 +102,8 @@ def report_counts(lab: Lab) -> None:
         print(f"{count} instances: {rate:5.1f} orders/s, {rate / first:.1f} times one; {left} orders wait")
 
 
-def report_controllers(lab: Lab) -> None:
-    """Print each change of the number of instances while a full queue is emptied, until all is at rest again."""
+def report_controllers(lab: Lab, ordered: Callable[[], bool]) -> None:
+    """Print each change of the number of instances while orders come, until all is at rest again after them."""
     began, seen, emptied = time.monotonic(), None, None
     while time.monotonic() - began < REST_SECONDS:
         now, length = running(lab), queued(lab)[QUEUE]
@@ -109,7 +111,7 @@ def report_controllers(lab: Lab) -> None:
         if now != seen:
             print(f"    {at:5.0f} s: {sum(now.values())} instances {now}, {length} messages in the queue")
             seen = now
-        if not length and emptied is None:
+        if ordered() and not length and emptied is None:
             print(f"    {at:5.0f} s: the queue is empty")
             emptied = at
         if emptied is not None and set(now.values()) == {1}:
@@ -129,7 +131,8 @@ def deploy(title: str, *arguments: str) -> None:
 def main() -> None:
     """Measure, print, and leave the lab as it was."""
     lab = Lab()
-    override = {"services_override": {SERVICE: {"autoscale": AUTOSCALE}}}
+    changes = {"autoscale": AUTOSCALE, "database": {"pool": POOL}}
+    override = {"services_override": {SERVICE: changes}}
     deploy("deploy with autoscale", "-e", json.dumps(override))
     provider_mode(lab, "slow", PAYMENT_SECONDS)
     try:
@@ -137,8 +140,8 @@ def main() -> None:
             order(lab, 45)
             report_counts(lab)
         print(f"the controllers, {AUTOSCALE}:")
-        order(lab, 30)
-        report_controllers(lab)
+        with ThreadPoolExecutor() as pool:
+            report_controllers(lab, pool.submit(order, lab, 30).done)
     finally:
         provider_mode(lab, "normal", PAYMENT_SECONDS)
     print(f"all orders finished {wait_quiet(lab):.0f} s later")
