@@ -17,8 +17,10 @@ import structlog
 from pika import exceptions
 from pika.channel import Channel
 
+from tandem_common.events import silence
 from tandem_common.events.nodes import Node, Nodes, parameters
 from tandem_common.events.publishing import Outcome, Outgoing, Publisher, Result
+from tandem_common.events.silence import Silence
 from tandem_common.settings import BrokerSettings
 
 log = structlog.get_logger(__name__)
@@ -72,6 +74,7 @@ class BrokerConnection:
         self._down_since = time.monotonic()
         self._connection: pika.SelectConnection | None = None
         self._publisher: Publisher | None = None
+        self._silence = Silence(self._queues)
         self._thread = threading.Thread(target=self._run, name="broker", daemon=True)
 
     # --- for the thread that owns it
@@ -131,6 +134,7 @@ class BrokerConnection:
     def _answer(self, delivery: Delivery, answer: Callable[[], None]) -> None:
         def if_alive() -> None:
             if delivery.alive:
+                self._silence.answered(delivery.queue)
                 answer()
 
         with self._lock:
@@ -206,9 +210,27 @@ class BrokerConnection:
         channel.add_on_close_callback(self._consuming_ended)
         channel.add_on_cancel_callback(lambda _frame: self._leave("a queue is gone"))
         channel.basic_qos(prefetch_count=self._settings.broker_prefetch)
+        self._silence = Silence(self._queues)
         for name in self._queues:
             channel.basic_consume(name, self._deliverer(name))
+        channel.connection.channel(on_open_callback=self._watch)
         self._up(publisher, node)
+
+    def _watch(self, channel: Channel) -> None:
+        """Ask now and then, on a channel of its own, about queues of which nothing comes."""
+        channel.add_on_close_callback(self._consuming_ended)
+        self._look(channel)
+
+    def _look(self, channel: Channel) -> None:
+        if not channel.is_open:
+            return
+        for name in self._silence.silent():
+            channel.queue_declare(name, passive=True, callback=self._counted)
+        channel.connection.ioloop.call_later(silence.LOOK_SECONDS, lambda: self._look(channel))
+
+    def _counted(self, frame: Any) -> None:
+        if self._silence.counted(frame.method.queue, frame.method.message_count):
+            self._leave(f"messages wait in {frame.method.queue}, but none comes")
 
     def _consuming_ended(self, _channel: Channel, error: Exception) -> None:
         if self._connection is not None and self._connection.is_open:
@@ -216,6 +238,7 @@ class BrokerConnection:
 
     def _deliverer(self, name: str) -> Callable[..., None]:
         def deliver(channel: Channel, method: Any, properties: pika.BasicProperties, body: bytes) -> None:
+            self._silence.delivered(name)
             self.deliveries.put(Delivery(channel, method.delivery_tag, name, body, properties))
 
         return deliver
