@@ -66,7 +66,7 @@ ONE = Row(
     (
         logs(
             "All lines of the request",
-            "Edge, router, services and workers, and doors where something went wrong; put the request id into its field.",
+            "Edge, router, services, workers, and doors that failed; put the request id into its field.",
             '{site=~"$site"} | request_id=`$request_id` | request_id != ``',
             empty="no request is chosen",
         ),

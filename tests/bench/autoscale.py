@@ -28,7 +28,7 @@ MEASURED_SECONDS, SETTLE_SECONDS = 20, 6
 ORDERS_PER_SECOND = 8.0
 AUTOSCALE = {"max": max(COUNTS), "metric": "queue_length", "per_instance": 10}
 POOL = 3
-"""Connections of an instance to the database: with more, the largest number of instances would need more than Postgres has."""
+"""Connections of an instance to the database: with more, the most instances would need more than Postgres has."""
 REST_SECONDS = 900
 """Until all hosts are at the least again: one instance goes after two minutes of rest, then the next."""
 LOGS = ROOT / ".cache" / "bench"
