@@ -141,7 +141,9 @@ def main() -> None:
             report_counts(lab)
         print(f"the controllers, {AUTOSCALE}:")
         with ThreadPoolExecutor() as pool:
-            report_controllers(lab, pool.submit(order, lab, 30).done)
+            ordering = pool.submit(order, lab, 30)
+            report_controllers(lab, ordering.done)
+        ordering.result()
     finally:
         provider_mode(lab, "normal", PAYMENT_SECONDS)
     print(f"all orders finished {wait_quiet(lab):.0f} s later")

@@ -7,8 +7,10 @@ import time
 import uuid
 
 import pytest
+from pika.channel import Channel
 from prometheus_client import CollectorRegistry
 from sqlalchemy import text
+from structlog.testing import capture_logs
 from support.broker import DELAY_MILLISECONDS
 from support.events import (
     DATABASE,
@@ -24,7 +26,7 @@ from support.events import (
 )
 from tandem_common import logs
 from tandem_common.database import Database
-from tandem_common.events import Handler, Reject, consumer
+from tandem_common.events import Handler, Reject, consumer, silence
 from tandem_common.events.consumer import Consumer, WrongConfiguration
 from tandem_common.events.model import MAX_BYTES, write
 from tandem_common.events.pruning import prune
@@ -398,3 +400,26 @@ def test_old_messages_are_forgotten(events, keeper):
     database.transaction(prune)
     database.close()
     assert events.execute("select count(*) from consumed_messages", DATABASE) == [(2,)]
+
+
+def test_lost_acknowledgements_do_not_stop_a_consumer(broker, events, keeper, monkeypatch):
+    """The broker then waits for them, and gives nothing more to this connection."""
+    monkeypatch.setattr(silence, "LOOK_SECONDS", 0.3)
+    acknowledge, lost = Channel.basic_ack, []
+
+    def lose(channel, tag):
+        if len(lost) < keeper.broker_prefetch:
+            lost.append(tag)
+        else:
+            acknowledge(channel, tag)
+
+    monkeypatch.setattr(Channel, "basic_ack", lose)
+    count = keeper.broker_prefetch + 3
+    for number in range(count):
+        put(broker, number)
+    with capture_logs() as lines, consuming(keeper):
+        wait_for(lambda: len(numbers(events)) == count, "all of them")
+        wait_for(lambda: empty(broker, MADE), "their acknowledgements")
+    assert numbers(events) == list(range(count)), "once each"
+    reasons = [line["reason"] for line in lines if line["event"] == "leaving the broker's node"]
+    assert reasons == [f"messages wait in {MADE}, but none comes"]
