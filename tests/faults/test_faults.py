@@ -7,7 +7,6 @@ import pytest
 from tests.support.faults import FAULTS, run_fault
 
 REPEATS = 5
-# One copy serves alone while the datacenters cannot see each other; clients beside the standby are moved by DNS.
 ROWS = []
 
 

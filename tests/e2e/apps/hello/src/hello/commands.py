@@ -37,5 +37,5 @@ def work() -> None:
 def tick() -> None:
     """Say one greeting, and for which moment; takes TICK_SECONDS."""
     time.sleep(float(os.environ.get("TICK_SECONDS", "0")))
-    database.run("insert into greetings default values")
+    database.run("insert into greetings (moment) values (%s)", os.environ["SCHEDULED_AT"])
     print(f"tick {os.environ['SCHEDULED_AT']} {os.environ['LEASE_TOKEN']}", flush=True)

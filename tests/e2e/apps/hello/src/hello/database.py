@@ -8,7 +8,9 @@ from pathlib import Path
 import psycopg2
 from psycopg2.extensions import connection
 
-TABLE = "create table if not exists greetings (id bigserial primary key, said_at timestamptz default now())"
+TABLE = """create table if not exists greetings (id bigserial primary key, said_at timestamptz default now());
+alter table greetings add column if not exists moment timestamptz"""
+# `moment`: of the timer, of a greeting that it said.
 
 
 def configured() -> bool:
@@ -22,12 +24,12 @@ def connect() -> connection:
     return psycopg2.connect(os.environ["DATABASE_DSN"], password=password)
 
 
-def run(sql: str) -> list[tuple[object, ...]]:
+def run(sql: str, *values: str) -> list[tuple[object, ...]]:
     """Run one statement in a transaction of its own and return its rows."""
     opened = connect()
     try:
         with opened, opened.cursor() as cursor:
-            cursor.execute(sql)
+            cursor.execute(sql, values)
             return list(cursor.fetchall()) if cursor.description else []
     finally:
         opened.close()
