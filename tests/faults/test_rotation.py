@@ -32,10 +32,12 @@ def person(lab):
 
 
 def test_rotation_logs_nobody_out(lab, logs):
+    # A first change, so that the next one has a key to forget.
+    rotate("-e", "minimum_age=0", log=logs / "rotation-before.log")
     before = person(lab)
     old = key_id(before.headers["Authorization"].split()[1])
-    with Load(lab, logs / "rotation-load.log", seconds=900, orders=2, reads=5) as load:
-        run = rotate(log=logs / "rotation.log")
+    with Load(lab, logs / "rotation-load.log", seconds=1200, orders=2, reads=5) as load:
+        run = rotate("-e", "minimum_age=0", log=logs / "rotation.log")
         load.stop()
     print(f"rotation: {run.seconds:.0f} s; {load.summary()}")
     assert load.ledger.failures() == []

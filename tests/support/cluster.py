@@ -14,6 +14,8 @@ NODE_PORT = 5432
 NODES = """select coalesce(json_agg(json_build_object('name', nodename, 'host', nodehost, 'reported', reportedstate,
   'goal', goalstate, 'health', health, 'priority', candidatepriority, 'quorum', replicationquorum)
   order by nodename), '[]') from pgautofailover.node"""
+# All of pg_auto_failover 2.2 in which a node takes writes.
+LEADING = ("single", "wait_primary", "join_primary", "apply_settings", "primary")
 STREAMING = """select count(*) from pg_stat_replication
   where state = 'streaming' and application_name like 'pgautofailover_standby%'"""
 
@@ -37,7 +39,7 @@ def nodes(lab: Lab, monitor: str = "wit1") -> list[dict[str, Any]]:
 
 def primary(lab: Lab) -> str:
     """The inventory name of the node that leads. Raises AssertionError with the state when there is not exactly one."""
-    leading = [node["name"] for node in nodes(lab) if node["goal"] in ("primary", "wait_primary", "single")]
+    leading = [node["name"] for node in nodes(lab) if node["goal"] in LEADING]
     assert len(leading) == 1, f"no single primary: {nodes(lab)}"
     return str(leading[0])
 
