@@ -125,7 +125,7 @@ FAULTS = {
             "kill-app-host", lambda lab, p, s: lab.kill("msk-app1"), lambda lab, p, s: boot(lab, "msk-app1")
         ),
         Fault("kill-edge", lambda lab, p, s: lab.kill("msk-edge1"), lambda lab, p, s: boot(lab, "msk-edge1")),
-        Fault("switchover", switch_over, lambda lab, p, s: None, hold=5, promise=2.0),
+        Fault("switchover", switch_over, lambda lab, p, s: None, hold=5, promise=3.0),
         Fault("kill-queue-leader", kill_queue_leader, boot_brokers),
         Fault("kill-workers", kill_workers, kill_workers, hold=8.0),
         Fault("kill-witness", lambda lab, p, s: lab.kill("wit1"), lambda lab, p, s: boot(lab, "wit1")),
