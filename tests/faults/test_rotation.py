@@ -17,10 +17,9 @@ def key_id(token):
     return json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))["kid"]
 
 
-def rotate(*more, log):
-    run = playbook(
-        "playbooks/rotate_signing_key.yml", "-e", f"signing_key={KEY}", "-e", f"confirm={KEY}", *more, log=log
-    )
+def rotate(log):
+    more = ("-e", f"signing_key={KEY}", "-e", f"confirm={KEY}", "-e", "minimum_age=0")
+    run = playbook("playbooks/rotate_signing_key.yml", *more, log=log)
     assert run.rc == 0, run.output[-4000:]
     return run
 
@@ -33,11 +32,11 @@ def person(lab):
 
 def test_rotation_logs_nobody_out(lab, logs):
     # A first change, so that the next one has a key to forget.
-    rotate("-e", "minimum_age=0", log=logs / "rotation-before.log")
+    rotate(logs / "rotation-before.log")
     before = person(lab)
     old = key_id(before.headers["Authorization"].split()[1])
     with Load(lab, logs / "rotation-load.log", seconds=1200, orders=2, reads=5) as load:
-        run = rotate("-e", "minimum_age=0", log=logs / "rotation.log")
+        run = rotate(logs / "rotation.log")
         load.stop()
     print(f"rotation: {run.seconds:.0f} s; {load.summary()}")
     assert load.ledger.failures() == []
